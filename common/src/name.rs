@@ -1,0 +1,260 @@
+//! Names, checked at the door: once a value has one of these types nothing further in checks again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Help;
+
+/// Names that mean something else in a file name, in etcd or on a host, so that no node may have them (DESIGN.md, Words).
+const RESERVED: [&str; 7] = ["server", "client", "ca", "peer-ca", "etcd", "localhost", "default"];
+
+/// Why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Nothing there.
+    #[error("{kind} is empty")]
+    Empty {
+        /// What was being named.
+        kind: &'static str,
+    },
+    /// Longer than DNS allows.
+    #[error("{kind} {name:?} has {length} characters, {max} are allowed")]
+    TooLong {
+        /// What was being named.
+        kind: &'static str,
+        /// As given.
+        name: String,
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// Dots where one label is wanted.
+    #[error("{kind} {name:?} is not one DNS label: it has a dot")]
+    Dotted {
+        /// What was being named.
+        kind: &'static str,
+        /// As given.
+        name: String,
+    },
+    /// A character that a DNS label cannot have (RFC 1123, 2.1), or upper case.
+    #[error("{kind} {name:?} is not made of DNS labels: {found:?} is not allowed there")]
+    Character {
+        /// What was being named.
+        kind: &'static str,
+        /// As given.
+        name: String,
+        /// The first character that is not allowed.
+        found: char,
+    },
+    /// A reserved word.
+    #[error("{kind} {name:?} is reserved")]
+    Reserved {
+        /// What was being named.
+        kind: &'static str,
+        /// As given.
+        name: String,
+    },
+    /// A domain of one label.
+    #[error("{kind} {name:?} has no dot")]
+    NoDot {
+        /// What was being named.
+        kind: &'static str,
+        /// As given.
+        name: String,
+    },
+}
+
+impl Help for BadName {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Reserved { .. } => format!("these are reserved: {}", RESERVED.join(", ")),
+            Self::NoDot { .. } => {
+                "give a domain of two labels or more, such as edge.example.net".into()
+            }
+            Self::Dotted { name, .. } => {
+                let label = name.split('.').next().unwrap_or_default();
+                format!("use the short name, such as {label:?}; the domain stands in the spec")
+            }
+            _ => "use lower-case letters, digits and inner hyphens, 1 to 63 characters a label"
+                .into(),
+        })
+    }
+}
+
+/// A node's name: one DNS label (RFC 1123, 2.1), lower case, 1 to 63 bytes, not reserved. Also its etcd member name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodeName(String);
+
+/// A cluster's name: one DNS label, lower case, 1 to 63 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClusterName(String);
+
+/// A DNS name of two labels or more, lower case, at most 190 bytes so that `<node>.<domain>` stays within DNS's 253.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DomainName(String);
+
+impl DomainName {
+    /// `<label>.<self>`.
+    pub fn host(&self, node: &NodeName) -> String {
+        format!("{node}.{self}")
+    }
+
+    /// Whether `name` is this domain or lies under it.
+    pub fn covers(&self, name: &str) -> bool {
+        name == self.0 || name.strip_suffix(&self.0).is_some_and(|rest| rest.ends_with('.'))
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
+        one_label("node name", name)?;
+        if RESERVED.contains(&name) {
+            return Err(BadName::Reserved { kind: "node name", name: name.into() });
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+impl FromStr for ClusterName {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
+        one_label("cluster name", name).map(|()| Self(name.into()))
+    }
+}
+
+impl FromStr for DomainName {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
+        const KIND: &str = "domain";
+        const MAX: usize = 190;
+        if name.is_empty() {
+            return Err(BadName::Empty { kind: KIND });
+        }
+        if name.len() > MAX {
+            return Err(BadName::TooLong {
+                kind: KIND,
+                name: name.into(),
+                length: name.len(),
+                max: MAX,
+            });
+        }
+        if !name.contains('.') {
+            return Err(BadName::NoDot { kind: KIND, name: name.into() });
+        }
+        for label in name.split('.') {
+            if label.is_empty() {
+                return Err(BadName::Character { kind: KIND, name: name.into(), found: '.' });
+            }
+            check_label(KIND, name, label)?;
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+fn one_label(kind: &'static str, name: &str) -> Result<(), BadName> {
+    if name.is_empty() {
+        return Err(BadName::Empty { kind });
+    }
+    if name.contains('.') {
+        return Err(BadName::Dotted { kind, name: name.into() });
+    }
+    check_label(kind, name, name)
+}
+
+fn check_label(kind: &'static str, name: &str, label: &str) -> Result<(), BadName> {
+    const MAX: usize = 63; // RFC 1035, 2.3.4
+    if label.len() > MAX {
+        return Err(BadName::TooLong { kind, name: name.into(), length: label.len(), max: MAX });
+    }
+    let last = label.chars().count() - 1;
+    let allowed = |(i, c): &(usize, char)| {
+        matches!(c, 'a'..='z' | '0'..='9') || (*c == '-' && *i != 0 && *i != last)
+    };
+    match label.chars().enumerate().find(|place| !allowed(place)) {
+        Some((_, found)) => Err(BadName::Character { kind, name: name.into(), found }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! string_like {
+    ($($name:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = BadName;
+            fn try_from(name: String) -> Result<Self, BadName> {
+                name.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+string_like!(NodeName, ClusterName, DomainName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(name: &str, words: &str) {
+        let error = name.parse::<NodeName>().expect_err(name);
+        assert!(error.to_string().contains(words), "{name:?}: {error}");
+        assert!(error.help().is_some());
+    }
+
+    #[test]
+    fn a_node_name_is_one_label_and_not_reserved() {
+        for good in ["x-k3s-m-1", "a", "1", "pi4", &"a".repeat(63)] {
+            good.parse::<NodeName>().expect(good);
+        }
+        refused("", "empty");
+        refused("m-1.edge", "not one DNS label");
+        refused("M-1", "'M'");
+        refused("-m", "'-'");
+        refused("m-", "'-'");
+        refused("m_1", "'_'");
+        refused("m 1", "' '");
+        refused("größe", "'ö'");
+        refused(&"a".repeat(64), "64 characters");
+        for reserved in RESERVED {
+            refused(reserved, "reserved");
+        }
+    }
+
+    #[test]
+    fn a_domain_has_two_labels_or_more() {
+        "edge.huatai.me".parse::<DomainName>().expect("good");
+        for bad in ["", "local", "a..b", ".a.b", "a.b.", "A.b", "a b.c", "a.-b"] {
+            assert!(bad.parse::<DomainName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_domain_covers_itself_and_what_lies_under_it() {
+        let domain: DomainName = "edge.huatai.me".parse().expect("good");
+        assert!(domain.covers("edge.huatai.me") && domain.covers("etcd.edge.huatai.me"));
+        assert!(!domain.covers("knowledge.huatai.me") && !domain.covers("huatai.me"));
+    }
+}
