@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::Serialize;
 
 use crate::error::Help;
 
@@ -85,18 +86,18 @@ impl Help for BadName {
 }
 
 /// A node's name: one DNS label (RFC 1123, 2.1), lower case, 1 to 63 bytes, not reserved. Also its etcd member name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct NodeName(String);
 
 /// A cluster's name: one DNS label, lower case, 1 to 63 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct ClusterName(String);
 
 /// A DNS name of two labels or more, lower case, at most 190 bytes so that `<node>.<domain>` stays within DNS's 253.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct DomainName(String);
 
 impl DomainName {
@@ -188,10 +189,20 @@ fn check_label(kind: &'static str, name: &str, label: &str) -> Result<(), BadNam
 
 macro_rules! string_like {
     ($($name:ident),*) => {$(
-        impl TryFrom<String> for $name {
-            type Error = BadName;
-            fn try_from(name: String) -> Result<Self, BadName> {
-                name.parse()
+        /// By a visitor of its own, and not `try_from`, so that a reader of YAML knows the place of a bad name.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Name;
+                impl Visitor<'_> for Name {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a name")
+                    }
+                    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<$name, E> {
+                        name.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Name)
             }
         }
         impl From<$name> for String {

@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Keeps the CAs, the specs and the rollouts of etcd clusters; `coordctl` is how a person speaks to it.
+//!
+//! A report comes in by [`agent_api`] and is kept in [`rollout::fleet`]; a pass of [`rollout::driver`] makes each node's desired state
+//! ([`render`]), asks [`plan`] what happens next, records it in [`store`] and sends the states down the streams. A person comes in by
+//! [`admin_api`], from [`ctl`]. [`enrollment`] lets nodes in, [`ca`] signs, [`spec`] is what a person wants. [`run`] starts and stops it all.
+
+pub mod admin_api;
+pub mod agent_api;
+pub mod ca;
+pub mod config;
+pub mod coordinator;
+pub mod ctl;
+pub mod daemon;
+pub mod enrollment;
+pub mod plan;
+pub mod render;
+pub mod rollout;
+pub mod run;
+pub mod spec;
+pub mod store;

@@ -1,0 +1,115 @@
+//! Takes a spec over: checks it against what there is, and records it as the wanted one.
+
+use pilaster_common::error::Help;
+use pilaster_common::name::{ClusterName, DomainName};
+
+use crate::ca::vault::VaultError;
+use crate::coordinator::Coordinator;
+use crate::spec::{self, BadSpec, ClusterSpec, needs_rollout};
+use crate::store::records::{ClusterRecord, FormationRecord, Phase};
+use crate::store::{Change, StoreError};
+
+/// Why a spec was not taken over. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// It is wrong in itself.
+    #[error(transparent)]
+    Spec(#[from] BadSpec),
+    /// The service name leads to another cluster.
+    #[error("the service name {service} belongs to the cluster {other}")]
+    ServiceTaken {
+        /// Which name.
+        service: DomainName,
+        /// Whose it is.
+        other: ClusterName,
+    },
+    /// A formed cluster cannot take it over while it runs.
+    #[error("needs a rollout: {}", .changes.join("; "))]
+    NeedsRollout {
+        /// What.
+        changes: Vec<String>,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The CAs.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// No random bytes.
+    #[error("the operating system has no random bytes to give")]
+    Random,
+}
+
+impl Help for ApplyError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Spec(error) => error.help(),
+            Self::ServiceTaken { .. } => Some("give this cluster another: service: NAME".into()),
+            Self::NeedsRollout { .. } => {
+                Some("the cluster has formed, and this version does not change a formed cluster that way: take it back".into())
+            }
+            Self::Store(error) => error.help(),
+            Self::Vault(error) => error.help(),
+            Self::Random => None,
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Applied {
+    /// It was the wanted one already.
+    Same(ClusterSpec),
+    /// It is now.
+    Changed(ClusterSpec),
+}
+
+/// Makes the spec in `text` the wanted one of its cluster.
+///
+/// # Errors
+/// See [`ApplyError`].
+pub(super) async fn apply(coordinator: &Coordinator, text: String) -> Result<Applied, ApplyError> {
+    let wanted = spec::parse(&text)?;
+    let store = &coordinator.store;
+    for (other, record) in store.clusters().await? {
+        let theirs = spec::parse(&record.spec).map(|spec| spec.service);
+        if other != wanted.cluster && theirs.is_ok_and(|service| service == wanted.service) {
+            return Err(ApplyError::ServiceTaken { service: wanted.service, other });
+        }
+    }
+    coordinator.authorities(&wanted.cluster)?;
+    let present = store.cluster(&wanted.cluster).await?;
+    let formation = store.formation(&wanted.cluster).await?;
+    if let Some((record, _)) = &present
+        && let Ok(old) = spec::parse(&record.spec)
+    {
+        if old == wanted && formation.is_some() {
+            return Ok(Applied::Same(wanted));
+        }
+        if formation.as_ref().is_some_and(|(formation, _)| formation.phase != Phase::Gathering) {
+            let changes = needs_rollout(&old, &wanted);
+            if !changes.is_empty() {
+                return Err(ApplyError::NeedsRollout { changes });
+            }
+        }
+    }
+    let revision = present.map(|(_, revision)| revision);
+    let mut change =
+        Change::default().cluster(&wanted.cluster, &ClusterRecord { spec: text }, revision);
+    if formation.is_none() {
+        let record =
+            FormationRecord { token: formation_token(&wanted.cluster)?, phase: Phase::Gathering };
+        change = change.formation(&wanted.cluster, &record, None);
+    }
+    store.commit(change).await?;
+    coordinator.wake.cluster(&wanted.cluster);
+    Ok(Applied::Changed(wanted))
+}
+
+/// `<cluster>-<128 random bits>`: a member of a dead cluster of the same name is then refused by its ids.
+fn formation_token(cluster: &ClusterName) -> Result<String, ApplyError> {
+    let mut bytes = [0; 16];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+        .map_err(|_| ApplyError::Random)?;
+    Ok(format!("{cluster}-{}", data_encoding::HEXLOWER.encode(&bytes)))
+}

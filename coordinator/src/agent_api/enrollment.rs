@@ -1,0 +1,109 @@
+//! Join, over a connection without a client certificate.
+
+use std::sync::Arc;
+
+use pilaster_common::error::{Told, causes};
+use pilaster_common::name::NodeName;
+use pilaster_proto::agent::v1 as pb;
+use pilaster_proto::agent::v1::enrollment_server::Enrollment;
+use tonic::{Code, Request, Response, Status};
+
+use super::acceptor::PeerInfo;
+use super::wire;
+use crate::coordinator::Coordinator;
+use crate::enrollment::join::{JoinClaim, JoinRefusal, join};
+
+/// The service that is reached without a client certificate.
+pub struct EnrollmentService {
+    coordinator: Arc<Coordinator>,
+}
+
+impl EnrollmentService {
+    /// On this coordinator.
+    pub fn new(coordinator: Arc<Coordinator>) -> Self {
+        Self { coordinator }
+    }
+}
+
+#[tonic::async_trait]
+impl Enrollment for EnrollmentService {
+    async fn join(
+        &self,
+        request: Request<pb::JoinRequest>,
+    ) -> Result<Response<pb::JoinReply>, Status> {
+        let coordinator = &*self.coordinator;
+        let peer = request.extensions().get::<PeerInfo>().cloned();
+        let PeerInfo { exporter, address: from, .. } =
+            peer.ok_or_else(|| Status::internal("no connection"))?;
+        let request = request.into_inner();
+        let nonce = request.nonce.clone();
+        let claim = wire::join_claim(request, exporter).map_err(Status::from)?;
+        let (store, control) = (&coordinator.store, &coordinator.control);
+        let joined =
+            join(store, control, &coordinator.installation.id, &claim, coordinator.now()).await;
+        let cluster = coordinator
+            .store
+            .token(&claim.token_id)
+            .await
+            .ok()
+            .flatten()
+            .map(|(token, _)| token.cluster);
+        let (joined, cluster) = match (joined, cluster) {
+            (Ok(joined), Some(cluster)) => (joined, cluster),
+            (Ok(_), None) => return Err(Status::unavailable("the store has lost the token")),
+            (Err(refusal), cluster) => {
+                tracing::warn!(node = %claim.node, %from, "not let in: {}", causes(&refusal));
+                self.show(&refusal, &claim, cluster);
+                return Err(refusal.into());
+            }
+        };
+        tracing::info!(node = %claim.node, %cluster, %from, address = %joined.address, "joined");
+        coordinator.wake.cluster(&cluster);
+        let network =
+            coordinator.store.spec(&cluster).await.ok().flatten().and_then(|spec| spec.network);
+        let root = coordinator.control.root();
+        Ok(Response::new(pb::JoinReply {
+            chain: vec![joined.certificate.to_vec()],
+            roots: vec![root.to_vec()],
+            endpoints: coordinator.endpoints(network),
+            server_time: coordinator.now().unix(),
+            nonce,
+            address: joined.address.to_string(),
+        }))
+    }
+}
+
+impl EnrollmentService {
+    /// Shows a refusal to the person who waits for the node; one who proved nothing shows nothing.
+    fn show(
+        &self,
+        refusal: &JoinRefusal,
+        claim: &JoinClaim,
+        cluster: Option<pilaster_common::name::ClusterName>,
+    ) {
+        if let (false, Some(cluster)) = (matches!(refusal, JoinRefusal::NotProven), cluster) {
+            let node: &NodeName = match refusal {
+                JoinRefusal::OtherNode { wanted, .. } => wanted,
+                _ => &claim.node,
+            };
+            self.coordinator.fleet.refuse(&cluster, node, causes(refusal));
+        }
+    }
+}
+
+impl From<JoinRefusal> for Status {
+    fn from(refusal: JoinRefusal) -> Self {
+        let code = match &refusal {
+            JoinRefusal::NotProven => Code::Unauthenticated,
+            JoinRefusal::Sign(_) | JoinRefusal::Store(_) => Code::Unavailable,
+            JoinRefusal::Request(_) => Code::InvalidArgument,
+            _ => Code::PermissionDenied,
+        };
+        told(code, &Told::new("cannot join", &refusal))
+    }
+}
+
+/// A status whose message is the cause and whose details are the help.
+pub(crate) fn told(code: Code, told: &Told) -> Status {
+    Status::with_details(code, told.cause.clone(), told.help.clone().into_bytes().into())
+}

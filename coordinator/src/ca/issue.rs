@@ -1,0 +1,192 @@
+//! Decides what each certificate says: who gets which names, for what, and for how long (promise 2).
+//!
+//! Pure: the profile, the node as approved, the spec and the time in; every field of the certificate out. The CSR is not among
+//! the arguments.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use pilaster_common::clock::Timestamp;
+use pilaster_common::name::NodeName;
+use pilaster_common::profile::{Profile, Usages};
+
+use crate::spec::ClusterSpec;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Back-dating, so that a clock that is a day slow accepts a new leaf (IDENTITY.md, Certificates).
+pub const LEAF_BACKDATED: Duration = DAY;
+/// Back-dating of roots.
+pub const ROOT_BACKDATED: Duration = Duration::from_secs(2 * 86_400);
+/// Life of a root.
+pub const ROOT_LIFE: Duration = Duration::from_secs(3650 * 86_400);
+/// Life of an agent's identity, renewed at two thirds.
+pub const IDENTITY_LIFE: Duration = Duration::from_secs(90 * 86_400);
+/// Life of etcd's leaves.
+pub const LEAF_LIFE: Duration = Duration::from_secs(365 * 86_400);
+/// How long a cluster goes on without the coordinator: leaves are renewed when less is left.
+pub const AUTONOMY: Duration = Duration::from_secs(270 * 86_400);
+
+/// The name in the coordinator's own certificate: agents verify this one, never the address they dial.
+pub const COORDINATOR_NAME: &str = "coordinator.pilaster.internal";
+
+/// What a leaf will say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// Common name of the subject.
+    pub common_name: String,
+    /// DNS names, sorted.
+    pub names: Vec<String>,
+    /// IP addresses, sorted.
+    pub addresses: Vec<IpAddr>,
+    /// SPIFFE id of an agent.
+    pub uri: Option<String>,
+    /// Extended key usages.
+    pub usages: Usages,
+    /// From when it is valid.
+    pub not_before: Timestamp,
+    /// Until when it is valid; signing cuts it at the CA's end.
+    pub not_after: Timestamp,
+}
+
+/// Names of a leaf: the part that does not move with time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafNames {
+    /// Common name of the subject.
+    pub common_name: String,
+    /// DNS names, sorted.
+    pub names: Vec<String>,
+    /// IP addresses, sorted.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// `spiffe://<installation>/cluster/<c>/node/<n>`.
+pub fn node_uri(installation: &str, spec: &ClusterSpec, node: &NodeName) -> String {
+    format!("spiffe://{installation}/cluster/{}/node/{node}", spec.cluster)
+}
+
+/// The identity of an agent.
+pub fn identity(installation: &str, spec: &ClusterSpec, node: &NodeName, now: Timestamp) -> Leaf {
+    let names = LeafNames { common_name: node.to_string(), names: vec![], addresses: vec![] };
+    Leaf {
+        uri: Some(node_uri(installation, spec, node)),
+        ..leaf(Profile::Agent, names, IDENTITY_LIFE, now)
+    }
+}
+
+/// One of a node's certificates for etcd.
+pub fn node_leaf(
+    profile: Profile,
+    spec: &ClusterSpec,
+    node: &NodeName,
+    address: Ipv4Addr,
+    now: Timestamp,
+) -> Leaf {
+    leaf(profile, node_names(profile, spec, node, address), LEAF_LIFE, now)
+}
+
+/// The certificate of a person or a program that speaks to etcd; `user` is its common name.
+pub fn client(user: &str, now: Timestamp) -> Leaf {
+    let names = LeafNames { common_name: user.into(), names: vec![], addresses: vec![] };
+    leaf(Profile::Client, names, LEAF_LIFE, now)
+}
+
+/// The coordinator's own certificate.
+pub fn coordinator(now: Timestamp) -> Leaf {
+    let name = COORDINATOR_NAME.to_owned();
+    let names = LeafNames { common_name: name.clone(), names: vec![name], addresses: vec![] };
+    let usages = Usages { server_auth: true, client_auth: false };
+    Leaf { usages, ..leaf(Profile::Server, names, IDENTITY_LIFE, now) }
+}
+
+/// The names of a node's certificate: its own and no other node's. The service name is on servers alone.
+pub fn node_names(
+    profile: Profile,
+    spec: &ClusterSpec,
+    node: &NodeName,
+    address: Ipv4Addr,
+) -> LeafNames {
+    let host = spec.host(node);
+    let (mut names, mut addresses): (Vec<String>, Vec<IpAddr>) = match profile {
+        Profile::Server => (
+            vec![spec.service.to_string(), host.clone(), node.to_string(), "localhost".into()],
+            vec![address.into(), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        ),
+        Profile::Peer => (vec![host.clone(), node.to_string()], vec![address.into()]),
+        Profile::Client | Profile::Agent => (vec![], vec![]),
+    };
+    names.sort();
+    addresses.sort();
+    let common_name = match profile {
+        Profile::Server | Profile::Peer => host,
+        Profile::Client | Profile::Agent => node.to_string(),
+    };
+    LeafNames { common_name: fitting(common_name, node), names, addresses }
+}
+
+/// A common name has at most 64 characters (RFC 5280, A.1, ub-common-name); a longer host is named by its short name, which
+/// always fits. Its full name is among the SANs either way.
+fn fitting(common_name: String, node: &NodeName) -> String {
+    if common_name.chars().count() <= 64 { common_name } else { node.to_string() }
+}
+
+fn leaf(profile: Profile, names: LeafNames, life: Duration, now: Timestamp) -> Leaf {
+    let LeafNames { common_name, names, addresses } = names;
+    Leaf {
+        common_name,
+        names,
+        addresses,
+        uri: None,
+        usages: profile.usages(),
+        not_before: now.minus(LEAF_BACKDATED),
+        not_after: now.plus(life),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> ClusterSpec {
+        crate::spec::parse(
+            "cluster: x-k3s\ndomain: edge.huatai.me\nnetwork: 192.168.7.0/24\nmembers: [{name: m-1}, {name: m-2}]\n",
+        )
+        .expect("good")
+    }
+
+    #[test]
+    fn promise_02_a_node_gets_its_own_names_and_no_other() {
+        let (spec, node, address) =
+            (spec(), "m-1".parse().expect("good"), Ipv4Addr::new(192, 168, 7, 11));
+        let names = |profile| node_names(profile, &spec, &node, address);
+        let server = names(Profile::Server);
+        assert_eq!(server.names, ["etcd.edge.huatai.me", "localhost", "m-1", "m-1.edge.huatai.me"]);
+        assert_eq!(
+            server.addresses,
+            ["127.0.0.1", "192.168.7.11", "::1"].map(|a| a.parse::<IpAddr>().expect("good"))
+        );
+        let peer = names(Profile::Peer);
+        assert_eq!(peer.names, ["m-1", "m-1.edge.huatai.me"]);
+        assert_eq!(peer.addresses, [IpAddr::from(address)]);
+        let client = names(Profile::Client);
+        assert!(client.names.is_empty() && client.addresses.is_empty());
+    }
+
+    #[test]
+    fn lifetimes_and_back_dating_are_as_written_down() {
+        let now = Timestamp::from_unix(1_800_000_000);
+        let leaf = node_leaf(
+            Profile::Peer,
+            &spec(),
+            &"m-1".parse().expect("good"),
+            Ipv4Addr::LOCALHOST,
+            now,
+        );
+        assert_eq!(now.since(leaf.not_before), DAY);
+        assert_eq!(leaf.not_after.since(now), 365 * DAY);
+        assert_eq!(
+            identity("i", &spec(), &"m-1".parse().expect("good"), now).not_after.since(now),
+            90 * DAY
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! The certificate authorities (IDENTITY.md, Certificates).
+//!
+//! [`issue`] decides what a certificate says (pure), [`sign`] makes it, [`vault`] keeps the keys. Their keys never leave the
+//! coordinator; a CSR gives a public key and nothing else (promise 2).
+
+pub mod issue;
+pub mod sign;
+pub mod vault;

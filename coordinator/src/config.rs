@@ -1,0 +1,87 @@
+//! The coordinator's settings, and every default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use pilaster_common::atomic_file::Access;
+
+/// Keeps the CAs, the specs and the rollouts of etcd clusters.
+///
+/// Agents dial it, `coordctl` speaks to it over a socket. It needs no route to the nodes.
+#[derive(Debug, Clone, Parser)]
+#[command(version)]
+pub struct Config {
+    /// Where the CAs and the store lie
+    #[arg(long, env = "PILASTER_STATE", default_value_os_t = default_state(), value_name = "DIR")]
+    pub state: PathBuf,
+    /// Where agents reach it
+    #[arg(
+        long,
+        env = "PILASTER_LISTEN",
+        default_value = "0.0.0.0:7443",
+        value_name = "ADDRESS:PORT"
+    )]
+    pub listen: SocketAddr,
+    /// What agents are told to dial; may be given several times [default: the addresses of this machine]
+    #[arg(long, env = "PILASTER_ADVERTISE", value_delimiter = ',', value_name = "HOST:PORT")]
+    pub advertise: Vec<String>,
+    /// Where coordctl reaches it
+    #[arg(long, env = "PILASTER_SOCKET", default_value_os_t = default_socket(), value_name = "PATH")]
+    pub socket: PathBuf,
+}
+
+impl Config {
+    /// What agents are told to dial, best first.
+    pub fn endpoints(&self) -> Vec<String> {
+        if !self.advertise.is_empty() {
+            return self.advertise.clone();
+        }
+        if !self.listen.ip().is_unspecified() {
+            return vec![self.listen.to_string()];
+        }
+        own_networks().iter().map(|net| format!("{}:{}", net.addr(), self.listen.port())).collect()
+    }
+}
+
+/// Who runs this program: owner of all that it writes.
+pub fn owner() -> Access {
+    Access {
+        uid: nix::unistd::geteuid().as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+        mode: 0o600,
+    }
+}
+
+/// Where `coordctl` and the coordinator meet when nothing is said.
+pub fn default_socket() -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|_| !nix::unistd::geteuid().is_root());
+    runtime.map_or_else(|| "/run".into(), PathBuf::from).join("pilaster/coordinator.sock")
+}
+
+/// The global IPv4 networks of this machine.
+pub fn own_networks() -> Vec<ipnet::Ipv4Net> {
+    let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let mut networks: Vec<ipnet::Ipv4Net> = interfaces
+        .filter_map(|interface| {
+            let address = interface.address?.as_sockaddr_in()?.ip();
+            let mask = interface.netmask?.as_sockaddr_in()?.ip();
+            ipnet::Ipv4Net::with_netmask(address, mask).ok()
+        })
+        .filter(|net| {
+            !net.addr().is_loopback() && !net.addr().is_link_local() && !net.addr().is_unspecified()
+        })
+        .collect();
+    networks.dedup();
+    networks
+}
+
+fn default_state() -> PathBuf {
+    if nix::unistd::geteuid().is_root() {
+        return "/var/lib/pilaster-coordinator".into();
+    }
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into()));
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map_or_else(|| home().join(".local/state"), PathBuf::from);
+    state.join("pilaster")
+}

@@ -1,0 +1,92 @@
+//! What the parts of one running coordinator share.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use ipnet::Ipv4Net;
+use pilaster_common::clock::{Clock, Timestamp};
+use pilaster_common::name::ClusterName;
+
+use crate::ca::sign::Authority;
+use crate::ca::vault::{ClusterAuthorities, Vault, VaultError};
+use crate::rollout::driver::Wake;
+use crate::rollout::fleet::Fleet;
+use crate::store::Store;
+use crate::store::records::Installation;
+
+/// The store, the CAs, the nodes as seen now.
+pub struct Coordinator {
+    /// What is remembered.
+    pub store: Store,
+    /// This installation, in this epoch.
+    pub installation: Installation,
+    /// Signs identities.
+    pub control: Authority,
+    /// What is known of the nodes now.
+    pub fleet: Fleet,
+    /// Asks for a pass over a cluster.
+    pub wake: Wake,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    vault: Vault,
+    authorities: Mutex<BTreeMap<ClusterName, Arc<ClusterAuthorities>>>,
+    endpoints: Vec<String>,
+}
+
+impl Coordinator {
+    /// Puts the parts together. `endpoints` are `host:port`, best first.
+    pub fn new(
+        store: Store,
+        installation: Installation,
+        (vault, control): (Vault, Authority),
+        clock: Arc<dyn Clock>,
+        endpoints: Vec<String>,
+    ) -> Self {
+        Self {
+            store,
+            installation,
+            control,
+            fleet: Fleet::default(),
+            wake: Wake::default(),
+            clock,
+            vault,
+            authorities: Mutex::default(),
+            endpoints,
+        }
+    }
+
+    /// Now, by the coordinator's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The CAs of a cluster; made at first use.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub fn authorities(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Arc<ClusterAuthorities>, VaultError> {
+        let mut cached = self.authorities.lock().expect("no holder panics");
+        if let Some(found) = cached.get(cluster) {
+            return Ok(Arc::clone(found));
+        }
+        let made = Arc::new(self.vault.cluster(cluster, self.now())?);
+        cached.insert(cluster.clone(), Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Where agents of a cluster find this coordinator: those in its network first.
+    pub fn endpoints(&self, network: Option<Ipv4Net>) -> Vec<String> {
+        let inside = |endpoint: &String| {
+            let address =
+                endpoint.rsplit_once(':').and_then(|(host, _)| host.parse::<Ipv4Addr>().ok());
+            address.zip(network).is_some_and(|(address, network)| network.contains(&address))
+        };
+        let mut endpoints = self.endpoints.clone();
+        endpoints.sort_by_key(|endpoint| !inside(endpoint)); // stable: keeps the order otherwise
+        endpoints
+    }
+}

@@ -1,0 +1,85 @@
+//! `coordctl client`: a certificate for a person or a program. The key is made here and stays here (promise 1).
+
+use std::path::{Path, PathBuf};
+
+use pilaster_common::atomic_file::{self, Access};
+use pilaster_common::error::Help;
+use pilaster_common::pem::{self, Pair};
+use pilaster_common::secret::PrivateKey;
+use pilaster_proto::admin::v1 as pb;
+
+use super::Context;
+use crate::config::owner;
+use crate::ctl::dial::dial;
+use crate::ctl::exit::{CtlError, Exit};
+use crate::ctl::output;
+
+const WHAT: &str = "cannot make a client certificate";
+
+/// Makes a client certificate of etcd for a person or a program
+///
+/// Writes ca.pem and client.pem (certificate and key, 0600) into a folder. Whoever holds client.pem may read and write everything in
+/// the cluster.
+#[derive(Debug, clap::Args)]
+pub(in crate::ctl) struct Args {
+    /// Whose it is: the certificate's common name
+    name: String,
+    /// Where the files go
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    out: PathBuf,
+    /// The key in a file of its own: client-key.pem
+    #[arg(long)]
+    split: bool,
+}
+
+/// Makes a key, has it signed, writes the files.
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+    let Args { name, out, split } = args;
+    let failed = |error: &dyn std::error::Error| {
+        let cause = pilaster_common::error::causes(error);
+        CtlError::said(Exit::Failed, WHAT, cause, "try again")
+    };
+    let mut admin = dial(&context.socket).await?;
+    let key = PrivateKey::generate().map_err(|error| failed(&error))?;
+    let csr = key.to_csr().map_err(|error| failed(&error))?;
+    let request =
+        pb::IssueClientRequest { cluster: context.cluster.clone(), name: name.clone(), csr };
+    let reply =
+        admin.issue_client(request).await.map_err(|status| CtlError::answered(WHAT, &status))?;
+    let pb::IssueClientReply { cluster, chain, client_ca } = reply.into_inner();
+    let pair = Pair::new(chain.into_iter().map(Into::into).collect(), key)
+        .map_err(|error| failed(&error))?;
+    let out = std::path::absolute(&out).unwrap_or(out);
+    atomic_file::ensure_folder(&out, folder_access(&out)).map_err(|error| refused(&error))?;
+    write(&out.join("ca.pem"), &client_ca, 0o644)?;
+    if split {
+        write(&out.join("client-key.pem"), pair.key().to_pem().as_bytes(), 0o600)?;
+        write(&out.join("client.pem"), pem::encode_certificates(pair.chain()).as_bytes(), 0o644)?;
+    } else {
+        write(&out.join("client.pem"), pair.to_pem().as_bytes(), 0o600)?;
+    }
+    let folder = out.display();
+    output::note(&format!("{name} may use {cluster}: wrote ca.pem and client.pem into {folder}"));
+    output::note(&format!("for etcdctl: eval \"$(coordctl env --certs {folder})\""));
+    Ok(Exit::Done)
+}
+
+/// A folder that is there keeps its mode; a new one is private.
+fn folder_access(folder: &Path) -> Access {
+    use std::os::unix::fs::MetadataExt;
+    match std::fs::metadata(folder) {
+        Ok(present) => {
+            Access { uid: present.uid(), gid: present.gid(), mode: present.mode() & 0o7777 }
+        }
+        Err(_) => Access { mode: 0o700, ..owner() },
+    }
+}
+
+fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), CtlError> {
+    let replaced = atomic_file::replace(path, content, Access { mode, ..owner() });
+    replaced.map(drop).map_err(|error| refused(&error))
+}
+
+fn refused(error: &impl Help) -> CtlError {
+    CtlError::new(Exit::Failed, WHAT, error)
+}

@@ -1,0 +1,177 @@
+//! `coordctl enroll`: a token for one node, the lines to run there, and what happens there, step by step.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pilaster_common::atomic_file::{self, Access};
+use pilaster_common::clock::Timestamp;
+use pilaster_common::error::plain;
+use pilaster_proto::admin::v1 as pb;
+
+use super::Context;
+use super::status::{next_state, watch};
+use crate::config::owner;
+use crate::ctl::args::duration;
+use crate::ctl::dial::dial;
+use crate::ctl::exit::{CtlError, Exit};
+use crate::ctl::output;
+
+const WHAT: &str = "cannot enroll";
+
+/// Lets a node in: prints the lines to run on it, then shows what happens there
+///
+/// It ends when the node votes or, before the cluster has formed, when it has all its files and waits for the others.
+#[derive(Debug, clap::Args)]
+pub(in crate::ctl) struct Args {
+    /// The node, as in the spec
+    node: String,
+    /// How long the token is good
+    #[arg(long, value_parser = duration, default_value = "1h", value_name = "SPAN")]
+    valid_for: Duration,
+    /// Write the token into this file (0600) and do not show it
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Print the lines and end
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// Makes a token, prints the lines, watches the node.
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+    let mut admin = dial(&context.socket).await?;
+    let request = pb::EnrollRequest {
+        cluster: context.cluster.clone(),
+        node: args.node.clone(),
+        valid_for_seconds: args.valid_for.as_secs().max(1),
+    };
+    let what = format!("{WHAT} {}", args.node);
+    let reply = admin.enroll(request).await.map_err(|status| CtlError::answered(&what, &status))?;
+    let reply = reply.into_inner();
+    show_lines(&args, &reply)?;
+    if args.no_wait {
+        return Ok(Exit::Done);
+    }
+    let context = Context { socket: context.socket.clone(), cluster: reply.cluster };
+    follow(&context, &args.node, Timestamp::from_unix(reply.expires)).await
+}
+
+fn show_lines(args: &Args, reply: &pb::EnrollReply) -> Result<(), CtlError> {
+    let expires = Timestamp::from_unix(reply.expires);
+    let Some(endpoint) = reply.endpoints.first() else {
+        let help = "give this machine an address, or start pilaster-coordinator with --advertise HOST:PORT";
+        return Err(CtlError::said(
+            Exit::Failed,
+            WHAT,
+            "the coordinator has no address that a node could dial",
+            help,
+        ));
+    };
+    let (node, token) = (&args.node, &reply.token);
+    output::data(&format!(
+        "On {node}, as root:\n\
+         \x20 apk add etcd etcd-ctl ./pilaster-agent.apk && pilaster-agent join {endpoint} --token-file -\n\
+         (on Debian first: apt-get install etcd-server etcd-client ./pilaster-agent.deb)\n"
+    ));
+    match &args.file {
+        Some(path) => {
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            atomic_file::replace(
+                &absolute,
+                format!("{token}\n").as_bytes(),
+                Access { mode: 0o600, ..owner() },
+            )
+            .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
+            output::data(&format!(
+                "with the token in {}, good once, until {expires}.\n",
+                path.display()
+            ));
+        }
+        None => output::data(&format!(
+            "and give it this token, good once, until {expires}:\n  {token}\n"
+        )),
+    }
+    Ok(())
+}
+
+/// Shows each step of the node until it is where `enroll` ends.
+async fn follow(context: &Context, node: &str, expires: Timestamp) -> Result<Exit, CtlError> {
+    let mut states = watch(context, WHAT).await?;
+    let mut told: Vec<String> = Vec::new();
+    loop {
+        let state =
+            match tokio::time::timeout(Duration::from_secs(5), next_state(&mut states, WHAT)).await
+            {
+                Ok(state) => state?,
+                Err(_) => super::status::current(context, WHAT).await?, // nothing changed: has the token ended?
+            };
+        let Some(seen) = state.nodes.iter().find(|seen| seen.name == node) else {
+            return Err(CtlError::said(
+                Exit::Failed,
+                WHAT,
+                format!("{node} is not in the spec any more"),
+                "coordctl status",
+            ));
+        };
+        for line in steps(seen) {
+            if !told.contains(&line) {
+                output::note(&format!("{node}: {line}"));
+                told.push(line);
+            }
+        }
+        match (seen.phase(), state.formation()) {
+            (pb::NodePhase::Voting, pb::FormationPhase::Formed) => return Ok(Exit::Done),
+            (pb::NodePhase::Ready, pb::FormationPhase::Gathering)
+                if !others(&state, node).is_empty() =>
+            {
+                output::note(&format!("{node}: waits for {}", others(&state, node).join(", ")));
+                return Ok(Exit::Done);
+            }
+            (pb::NodePhase::Invited, _) if Timestamp::from_unix(state.now) >= expires => {
+                let help = format!("make a new token: coordctl enroll {node}");
+                let cause = "the token ended before the node joined";
+                return Err(CtlError::said(Exit::TimedOut, &format!("{WHAT} {node}"), cause, help));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Members that are not as far as `node`.
+fn others(state: &pb::ClusterStatus, node: &str) -> Vec<String> {
+    let behind = |other: &&pb::NodeStatus| {
+        other.name != node && other.phase < i32::from(pb::NodePhase::Ready)
+    };
+    state.nodes.iter().filter(behind).map(|other| other.name.clone()).collect()
+}
+
+/// What has happened on the node so far, a line each.
+fn steps(node: &pb::NodeStatus) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !node.refusal.is_empty() {
+        lines.push(format!("was refused: {}", plain(&node.refusal)));
+    }
+    let phase = node.phase();
+    if phase >= pb::NodePhase::Joined {
+        lines.push(format!("joined as {}", node.address));
+    }
+    if let (Some(facts), true) =
+        (node.report.as_ref().and_then(|r| r.facts.as_ref()), phase >= pb::NodePhase::Reporting)
+    {
+        let (etcd, arch) = (plain(&facts.etcd_version), plain(&facts.architecture));
+        lines
+            .push(format!("has etcd {etcd} on {arch}, {} MiB of memory", facts.memory_bytes >> 20));
+    }
+    for problem in node.report.iter().flat_map(|report| &report.problems) {
+        lines.push(plain(&format!("{}: {}; {}", problem.what, problem.cause, problem.help)));
+    }
+    let later = [
+        (pb::NodePhase::Certified, "holds its certificates"),
+        (pb::NodePhase::Ready, "has all its files"),
+        (pb::NodePhase::Started, "has started etcd"),
+        (pb::NodePhase::Voting, "is a healthy, voting member"),
+    ];
+    lines.extend(
+        later.iter().filter(|(needed, _)| phase >= *needed).map(|(_, line)| (*line).to_owned()),
+    );
+    lines
+}

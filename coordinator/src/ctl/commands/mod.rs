@@ -1,0 +1,34 @@
+//! One file a command: its arguments, and what it does.
+
+pub(super) mod apply;
+pub(super) mod client;
+pub(super) mod enroll;
+pub(super) mod env;
+pub(super) mod hosts;
+pub(super) mod init;
+pub(super) mod status;
+
+use super::args::{Args, Command};
+use super::exit::{CtlError, Exit};
+
+/// What every command that speaks to the coordinator needs.
+pub(super) struct Context {
+    pub(super) socket: std::path::PathBuf,
+    /// Empty for the only one.
+    pub(super) cluster: String,
+}
+
+/// Runs the command that was typed.
+pub(super) async fn run(args: Args) -> Result<Exit, CtlError> {
+    let Args { socket, cluster, command } = args;
+    let context = Context { socket, cluster: cluster.unwrap_or_default() };
+    match command {
+        Command::Init(args) => init::run(args),
+        Command::Apply(args) => apply::run(&context, args).await,
+        Command::Enroll(args) => enroll::run(&context, args).await,
+        Command::Status(args) => status::run(&context, args).await,
+        Command::Client(args) => client::run(&context, args).await,
+        Command::Env(args) => env::run(&context, args).await,
+        Command::Hosts(args) => hosts::run(&context, args).await,
+    }
+}

@@ -1,0 +1,163 @@
+//! Decides by which address a node is known: the spec's, or the reported one where it lies in the spec's network (promise 2).
+//!
+//! Pure. The address that a connection comes from is not asked: it is evidence to show, not proof.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use pilaster_common::error::Help;
+use pilaster_common::name::NodeName;
+
+use crate::spec::ClusterSpec;
+use crate::spec::is_host_of;
+
+/// Why no address can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAddress {
+    /// Not a member.
+    #[error("{node} is not a member of {cluster}")]
+    NotInSpec {
+        /// The node.
+        node: NodeName,
+        /// The cluster.
+        cluster: String,
+    },
+    /// The spec's address is not on eth0.
+    #[error("the spec gives {node} the address {wanted}, but its eth0 has {reported}")]
+    Differs {
+        /// The node.
+        node: NodeName,
+        /// As in the spec.
+        wanted: Ipv4Addr,
+        /// As reported.
+        reported: String,
+    },
+    /// Nothing on eth0.
+    #[error("eth0 of {node} has no global IPv4 address")]
+    None {
+        /// The node.
+        node: NodeName,
+    },
+    /// More than one on eth0, and the spec does not choose.
+    #[error("eth0 of {node} has more than one global IPv4 address: {reported}")]
+    Several {
+        /// The node.
+        node: NodeName,
+        /// As reported.
+        reported: String,
+    },
+    /// Outside the network.
+    #[error("eth0 of {node} has {address}, which is not a host's address in the network {network}")]
+    Outside {
+        /// The node.
+        node: NodeName,
+        /// As reported.
+        address: Ipv4Addr,
+        /// The spec's.
+        network: Ipv4Net,
+    },
+    /// Another node's.
+    #[error("eth0 of {node} has {address}, which is the address of {other}")]
+    Taken {
+        /// The node.
+        node: NodeName,
+        /// As reported.
+        address: Ipv4Addr,
+        /// Whose it is.
+        other: NodeName,
+    },
+}
+
+impl Help for NoAddress {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NotInSpec { node, .. } => {
+                format!("add {node} to the members of the spec: coordctl apply FILE")
+            }
+            Self::Differs { .. } => {
+                "give the node that address, or mend the spec: coordctl apply FILE".into()
+            }
+            Self::None { .. } => "give eth0 an address first: ip addr show eth0".into(),
+            Self::Several { node, .. } => {
+                format!(
+                    "write the one to use beside {node} in the spec (address: …): coordctl apply FILE"
+                )
+            }
+            Self::Outside { node, .. } => {
+                format!(
+                    "mend network: in the spec, or write the address beside {node}: coordctl apply FILE"
+                )
+            }
+            Self::Taken { other, .. } => {
+                format!("give one of the two another address; is {other} switched off?")
+            }
+        })
+    }
+}
+
+/// Chooses the address of `node` among those that its eth0 has. `taken` holds the other nodes' addresses.
+///
+/// # Errors
+/// [`NoAddress`], which says what a person can do.
+pub fn choose(
+    spec: &ClusterSpec,
+    node: &NodeName,
+    reported: &[Ipv4Net],
+    taken: &[(NodeName, Ipv4Addr)],
+) -> Result<Ipv4Addr, NoAddress> {
+    let node = node.clone();
+    let Some(member) = spec.member(&node) else {
+        return Err(NoAddress::NotInSpec { node, cluster: spec.cluster.to_string() });
+    };
+    let listed =
+        || reported.iter().map(|net| net.addr().to_string()).collect::<Vec<_>>().join(", ");
+    let address = match (member.address, reported) {
+        (_, []) => return Err(NoAddress::None { node }),
+        (Some(wanted), _) if reported.iter().any(|net| net.addr() == wanted) => wanted,
+        (Some(wanted), _) => return Err(NoAddress::Differs { node, wanted, reported: listed() }),
+        (None, [only]) => only.addr(),
+        (None, _) => return Err(NoAddress::Several { node, reported: listed() }),
+    };
+    if let Some(network) = spec.network.filter(|network| !is_host_of(*network, address)) {
+        return Err(NoAddress::Outside { node, address, network });
+    }
+    let in_spec = spec.members.iter().filter_map(|other| Some((&other.name, other.address?)));
+    let others = taken.iter().map(|(name, address)| (name, *address)).chain(in_spec);
+    match others.into_iter().find(|(name, other)| **name != node && *other == address) {
+        Some((other, _)) => Err(NoAddress::Taken { node, address, other: other.clone() }),
+        None => Ok(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = "cluster: c\ndomain: a.b\nnetwork: 192.168.7.0/24\nmembers: [{name: m-1}, {name: m-2, address: 192.168.7.12}]\n";
+
+    #[track_caller]
+    fn check(node: &str, reported: &[&str], outcome: &str) {
+        let spec = crate::spec::parse(SPEC).expect("good");
+        let reported: Vec<Ipv4Net> =
+            reported.iter().map(|net| net.parse().expect("good")).collect();
+        let taken = [("m-9".parse().expect("good"), Ipv4Addr::new(192, 168, 7, 19))];
+        match choose(&spec, &node.parse().expect("good"), &reported, &taken) {
+            Ok(address) => assert_eq!(address.to_string(), outcome),
+            Err(error) => assert!(error.to_string().contains(outcome), "{error}"),
+        }
+    }
+
+    #[test]
+    fn promise_02_an_address_is_the_specs_or_lies_in_its_network() {
+        check("m-1", &["192.168.7.11/24"], "192.168.7.11");
+        check("m-1", &["10.0.0.5/8"], "not a host's address in the network");
+        check("m-1", &["192.168.7.255/24"], "not a host's address in the network");
+        check("m-1", &[], "no global IPv4");
+        check("m-1", &["192.168.7.11/24", "192.168.7.31/24"], "more than one");
+        check("m-1", &["192.168.7.12/24"], "which is the address of m-2");
+        check("m-1", &["192.168.7.19/24"], "which is the address of m-9");
+        check("m-2", &["192.168.7.12/24", "10.0.0.5/8"], "192.168.7.12");
+        check("m-2", &["192.168.7.13/24"], "gives m-2 the address 192.168.7.12");
+        check("m-3", &["192.168.7.13/24"], "not a member");
+    }
+}

@@ -1,0 +1,173 @@
+//! The desired state of one node: from the spec, what was recorded and what the node reported.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member, render_conf_yml};
+use pilaster_common::hosts_block::HostEntry;
+use pilaster_common::name::NodeName;
+use pilaster_common::profile::{LEAVES, Profile};
+use pilaster_common::service_files::{render_service_conf, render_service_script};
+
+use super::client_env::host_entries;
+use crate::ca::issue::{AUTONOMY, LeafNames, node_names};
+use crate::ca::vault::ClusterAuthorities;
+use crate::plan::view::Facts;
+use crate::spec::{ClusterSpec, Names, Storage};
+use crate::store::records::{FormationRecord, Phase};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Transactions between snapshots: FIELD.md, 2 (memory).
+const SNAPSHOT_COUNT: u64 = 10_000;
+/// History that is kept.
+const COMPACTION_RETENTION: Duration = Duration::from_secs(3600);
+/// A machine with less than this is a small one: a Pi 3 has 1 GiB.
+const SMALL_MEMORY: u64 = 3 * GIB / 2;
+
+/// Everything that a node should have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// Values of all rendered files.
+    pub etcd: EtcdConf,
+    /// `/etc/etcd/conf.yml`.
+    pub conf_yml: String,
+    /// `/etc/conf.d/etcd`.
+    pub service_conf: String,
+    /// `/etc/init.d/etcd`.
+    pub service_script: String,
+    /// The block in `/etc/hosts`; empty with `names: dns`.
+    pub hosts: Vec<HostEntry>,
+    /// The certificates for etcd.
+    pub certificates: Vec<WantedCertificate>,
+    /// PEM.
+    pub client_ca: String,
+    /// PEM.
+    pub peer_ca: String,
+    /// Whether etcd runs.
+    pub service: WantedService,
+}
+
+/// A certificate that a node should hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedCertificate {
+    /// Its profile.
+    pub profile: Profile,
+    /// Its names.
+    pub names: LeafNames,
+    /// Key id of the CA that signs it.
+    pub issuer_key_id: Vec<u8>,
+    /// Renewed when less than this is left.
+    pub renew_before: Duration,
+}
+
+/// Whether etcd runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedService {
+    /// Not started by the agent: the formation has not begun.
+    Hold,
+    /// In the default runlevel, and started.
+    Run,
+}
+
+/// What a desired state is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct DesiredInput<'a> {
+    /// The spec.
+    pub spec: &'a ClusterSpec,
+    /// How far the formation is.
+    pub formation: &'a FormationRecord,
+    /// The node.
+    pub node: &'a NodeName,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// What it reported.
+    pub facts: &'a Facts,
+    /// Addresses of all members that have joined, in the spec's order.
+    pub joined: &'a [(NodeName, Ipv4Addr)],
+    /// The cluster's CAs.
+    pub authorities: &'a ClusterAuthorities,
+}
+
+/// The desired state, or nothing while the node has no etcd that files could be rendered for.
+pub fn desired(input: DesiredInput<'_>) -> Option<Desired> {
+    let DesiredInput { spec, formation, node, address, facts, joined, authorities } = input;
+    let etcd = etcd_conf(spec, formation, node, address, facts)?;
+    let taking_part = match &formation.phase {
+        Phase::Gathering => false,
+        Phase::Forming { members } => members.contains(node),
+        Phase::Formed { members, .. } => members.iter().any(|(name, _)| name == node),
+    };
+    Some(Desired {
+        conf_yml: render_conf_yml(&etcd),
+        service_conf: render_service_conf(&etcd),
+        service_script: render_service_script(&etcd),
+        hosts: match spec.names {
+            Names::Hosts => host_entries(spec, joined),
+            Names::Dns => vec![],
+        },
+        certificates: LEAVES
+            .map(|profile| wanted(profile, spec, node, address, authorities))
+            .to_vec(),
+        client_ca: pilaster_common::pem::encode_certificates([authorities.client.root()]),
+        peer_ca: pilaster_common::pem::encode_certificates([authorities.peer.root()]),
+        service: if taking_part { WantedService::Run } else { WantedService::Hold },
+        etcd,
+    })
+}
+
+fn etcd_conf(
+    spec: &ClusterSpec,
+    formation: &FormationRecord,
+    node: &NodeName,
+    address: Ipv4Addr,
+    facts: &Facts,
+) -> Option<EtcdConf> {
+    let (heartbeat_ms, election_ms) = match spec.etcd.storage {
+        Storage::Sdcard => (500, 5000),
+        Storage::Ssd => (100, 1000),
+    };
+    let small = facts.memory_bytes < SMALL_MEMORY;
+    let members =
+        spec.members.iter().map(|m| Member { name: m.name.clone(), host: spec.host(&m.name) });
+    Some(EtcdConf {
+        version: facts.etcd_version?,
+        cluster: spec.cluster.clone(),
+        domain: spec.domain.clone(),
+        node: node.clone(),
+        address,
+        members: members.collect(),
+        token: formation.token.clone(),
+        initial_state: match formation.phase {
+            Phase::Gathering | Phase::Forming { .. } => InitialState::New,
+            Phase::Formed { .. } => InitialState::Existing,
+        },
+        heartbeat_ms,
+        election_ms,
+        snapshot_count: SNAPSHOT_COUNT,
+        quota_bytes: if small { 512 * MIB } else { 2 * GIB },
+        compaction_retention_seconds: COMPACTION_RETENTION.as_secs(),
+        architecture: facts.architecture.clone(),
+        memory_limit_bytes: small.then_some(300 * MIB),
+    })
+}
+
+fn wanted(
+    profile: Profile,
+    spec: &ClusterSpec,
+    node: &NodeName,
+    address: Ipv4Addr,
+    authorities: &ClusterAuthorities,
+) -> WantedCertificate {
+    let ca = match profile {
+        Profile::Peer => &authorities.peer,
+        _ => &authorities.client,
+    };
+    WantedCertificate {
+        profile,
+        names: node_names(profile, spec, node, address),
+        issuer_key_id: ca.key_id().to_vec(),
+        renew_before: AUTONOMY,
+    }
+}

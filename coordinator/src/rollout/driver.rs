@@ -1,0 +1,206 @@
+//! One pass over a cluster: make each node's desired state, ask the plan, record what it decides, publish.
+//!
+//! So little that there is little to test: what decides is in [`crate::plan`] and [`crate::render`]. Every record is a
+//! compare-and-set; who is too late reads again. Generations only rise (promise 13).
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use pilaster_common::error::{Help, causes};
+use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_proto::agent::v1 as pb;
+use prost::Message;
+use ring::digest;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent_api::wire;
+use crate::ca::vault::VaultError;
+use crate::coordinator::Coordinator;
+use crate::plan::formation::{Decision, next_step};
+use crate::plan::view::{ClusterView, NodeView};
+use crate::render::{Desired, DesiredInput, desired};
+use crate::rollout::fleet::Seen;
+use crate::spec::ClusterSpec;
+use crate::store::records::{FormationRecord, NodeRecord, Phase};
+use crate::store::{Change, Revised, StoreError};
+
+/// Why a pass ended early. The next report or resync tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum AdvanceError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The CAs.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl Help for AdvanceError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.help(),
+            Self::Vault(error) => error.help(),
+        }
+    }
+}
+
+/// Which clusters want a pass.
+#[derive(Debug, Default)]
+pub struct Wake {
+    wanted: Mutex<BTreeSet<ClusterName>>,
+    notify: Notify,
+}
+
+impl Wake {
+    /// Asks for a pass over a cluster; many asks become one pass.
+    pub fn cluster(&self, cluster: &ClusterName) {
+        self.wanted.lock().expect("no holder panics").insert(cluster.clone());
+        self.notify.notify_one();
+    }
+
+    async fn next(&self) -> BTreeSet<ClusterName> {
+        loop {
+            let wanted = std::mem::take(&mut *self.wanted.lock().expect("no holder panics"));
+            if !wanted.is_empty() {
+                return wanted;
+            }
+            self.notify.notified().await;
+        }
+    }
+}
+
+/// Runs passes until `shutdown`. Every cluster gets one at the start.
+pub async fn run(coordinator: Arc<Coordinator>, shutdown: CancellationToken) {
+    match coordinator.store.clusters().await {
+        Ok(clusters) => clusters.iter().for_each(|(cluster, _)| coordinator.wake.cluster(cluster)),
+        Err(error) => tracing::error!("cannot read the clusters: {}", causes(&error)),
+    }
+    loop {
+        let clusters = tokio::select! {
+            () = shutdown.cancelled() => return, // cancel-safe: holds nothing
+            clusters = coordinator.wake.next() => clusters, // cancel-safe: takes only what it returns
+        };
+        for cluster in clusters {
+            match advance(&coordinator, &cluster).await {
+                Ok(()) => {}
+                Err(AdvanceError::Store(StoreError::Conflict)) => {
+                    coordinator.wake.cluster(&cluster)
+                }
+                Err(error) => {
+                    let why = causes(&error);
+                    tracing::error!(%cluster, "cannot go on: {why}");
+                    coordinator.fleet.set_waits(&cluster, vec![why]);
+                }
+            }
+        }
+    }
+}
+
+/// One pass: again as long as the plan decides something that can be recorded at once.
+async fn advance(coordinator: &Coordinator, cluster: &ClusterName) -> Result<(), AdvanceError> {
+    loop {
+        let Some(spec) = coordinator.store.spec(cluster).await? else { return Ok(()) };
+        let Some((formation, revision)) = coordinator.store.formation(cluster).await? else {
+            return Ok(());
+        };
+        let view = publish_desired(coordinator, &spec, &formation).await?;
+        let phase = match next_step(&spec, &formation, &view) {
+            Decision::Form { members } => {
+                tracing::info!(%cluster, "every member is ready: the formation begins");
+                Phase::Forming { members }
+            }
+            Decision::Formed { cluster_id, members } => {
+                tracing::info!(%cluster, "the cluster {cluster_id:x} has formed");
+                Phase::Formed { cluster_id, members }
+            }
+            Decision::Wait(blockers) => {
+                let waits = blockers.iter().map(ToString::to_string).collect();
+                coordinator.fleet.set_waits(cluster, waits);
+                return Ok(());
+            }
+            Decision::Done => {
+                coordinator.fleet.set_waits(cluster, vec![]);
+                return Ok(());
+            }
+        };
+        let record = FormationRecord { phase, ..formation };
+        coordinator
+            .store
+            .commit(Change::default().formation(cluster, &record, Some(revision)))
+            .await?;
+    }
+}
+
+/// Brings every node's desired state up to date, sends it, and answers what the cluster looks like now.
+async fn publish_desired(
+    coordinator: &Coordinator,
+    spec: &ClusterSpec,
+    formation: &FormationRecord,
+) -> Result<ClusterView, AdvanceError> {
+    let authorities = coordinator.authorities(&spec.cluster)?;
+    let records = coordinator.store.nodes(&spec.cluster).await?;
+    let record_of =
+        |name: &NodeName| records.iter().find(|(node, _)| node == name).map(|(_, record)| record);
+    let joined: Vec<(NodeName, Ipv4Addr)> = spec
+        .members
+        .iter()
+        .filter_map(|member| Some((member.name.clone(), record_of(&member.name)?.0.address)))
+        .collect();
+    let mut view = ClusterView::default();
+    for member in &spec.members {
+        let node = &member.name;
+        let seen = coordinator.fleet.seen(&spec.cluster, node);
+        let record = record_of(node);
+        let mut generation = 0;
+        if let (Some(record), Some((report, _))) = (record, &seen.report) {
+            let input = DesiredInput {
+                spec,
+                formation,
+                node,
+                address: record.0.address,
+                facts: &report.facts,
+                joined: &joined,
+                authorities: &authorities,
+            };
+            if let Some(desired) = desired(input) {
+                generation = send(coordinator, spec, node, record, &desired).await?;
+            }
+        }
+        view.nodes.push(node_view(node, record.is_some(), generation, seen));
+    }
+    Ok(view)
+}
+
+fn node_view(name: &NodeName, joined: bool, desired_generation: u64, seen: Seen) -> NodeView {
+    NodeView {
+        name: name.clone(),
+        joined,
+        desired_generation,
+        report: seen.report,
+        connected: seen.connected,
+    }
+}
+
+/// Sends a desired state under its generation: the recorded one while it is the same, else the next.
+async fn send(
+    coordinator: &Coordinator,
+    spec: &ClusterSpec,
+    node: &NodeName,
+    (record, revision): &Revised<NodeRecord>,
+    desired: &Desired,
+) -> Result<u64, AdvanceError> {
+    let message = wire::desired(spec, desired);
+    let hash = digest::digest(&digest::SHA256, &message.encode_to_vec()).as_ref().to_vec();
+    let generation =
+        if record.desired_hash == hash { record.generation } else { record.generation + 1 };
+    if generation != record.generation {
+        let record = NodeRecord { generation, desired_hash: hash, ..record.clone() };
+        let change = Change::default().node(&spec.cluster, node, &record, Some(*revision));
+        coordinator.store.commit(change).await?;
+    }
+    let message = pb::Desired { epoch: coordinator.installation.epoch, generation, ..message };
+    coordinator.fleet.publish(&spec.cluster, node, Arc::new(message));
+    Ok(generation)
+}

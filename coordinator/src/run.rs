@@ -1,0 +1,199 @@
+//! Starts and stops the coordinator's tasks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pilaster_common::atomic_file::{self, Access, ReplaceFileError};
+use pilaster_common::clock::{Clock, SystemClock};
+use pilaster_common::error::Help;
+use pilaster_proto::admin::v1::admin_server::AdminServer;
+use pilaster_proto::agent::v1::agent_server::AgentServer;
+use pilaster_proto::agent::v1::enrollment_server::EnrollmentServer;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::admin_api::{self, AdminService, SocketError};
+use crate::agent_api::{AgentService, EnrollmentService, acceptor};
+use crate::ca::sign::SignError;
+use crate::ca::vault::{Vault, VaultError};
+use crate::config::{Config, owner};
+use crate::coordinator::Coordinator;
+use crate::rollout::driver;
+use crate::store::{OpenStoreError, RedbStore, Store, StoreError};
+
+/// A dead link is noticed within 50 s, on both sides.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
+/// Attach and Issue, and room for a retry of each.
+const STREAMS_A_CONNECTION: u32 = 8;
+/// A request of ours has some hundred bytes of headers.
+const HEADERS_MAX: u32 = 16 * 1024;
+/// A join request has about 1 KiB.
+const JOIN_MAX: usize = 16 * 1024;
+/// A report of a node with many members has some KiB.
+const REPORT_MAX: usize = 256 * 1024;
+/// Join is one round trip.
+const JOIN_DEADLINE: Duration = Duration::from_secs(10);
+/// Streams do not end by themselves; what is recorded is recorded.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+
+/// Why the coordinator does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its folder.
+    #[error(transparent)]
+    Folder(#[from] ReplaceFileError),
+    /// Its store.
+    #[error(transparent)]
+    OpenStore(#[from] OpenStoreError),
+    /// Its store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its CAs.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Its own certificate.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The admin socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The port.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No signals.
+    #[error("cannot wait for signals")]
+    Signals(#[source] std::io::Error),
+    /// A task that should not end has ended.
+    #[error("a part of the coordinator has ended: {0}")]
+    Ended(String),
+}
+
+impl Help for RunError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Folder(error) => error.help(),
+            Self::OpenStore(error) => error.help(),
+            Self::Store(error) => error.help(),
+            Self::Vault(error) => error.help(),
+            Self::Sign(error) => error.help(),
+            Self::Socket(error) => error.help(),
+            Self::Listen { address, .. } => Some(format!(
+                "see who has it (ss -ltnp sport = :{}), or choose another: --listen",
+                address.port()
+            )),
+            Self::Signals(_) => None,
+            Self::Ended(_) => {
+                Some("start it again; if it ends again, its last log lines say why".into())
+            }
+        }
+    }
+}
+
+/// Where a running coordinator is to be found.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// What agents dial.
+    pub endpoints: Vec<String>,
+    /// What coordctl opens.
+    pub socket: PathBuf,
+    /// Its state.
+    pub state: PathBuf,
+}
+
+/// Runs until SIGTERM or SIGINT; `ready` is called when everything listens.
+///
+/// # Errors
+/// See [`RunError`].
+pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), RunError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let owner = owner();
+    atomic_file::ensure_folder(&config.state, Access { mode: 0o700, ..owner })?;
+    let admin = admin_api::listen(&config.socket, owner).await?;
+    let store = Store::new(Arc::new(RedbStore::open(&config.state.join("store.redb"))?));
+    let installation = store.begin_epoch(random_id).await?;
+    let vault = Vault::open(&config.state.join("ca"), owner)?;
+    let control = vault.control(clock.now())?;
+    let endpoints = config.endpoints();
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| RunError::Listen { address: config.listen, source })?;
+    let coordinator =
+        Arc::new(Coordinator::new(store, installation, (vault, control), clock, endpoints.clone()));
+    let shutdown = CancellationToken::new();
+    let mut tasks = spawn(&coordinator, listener, admin, &shutdown)?;
+    ready(&Listening { endpoints, socket: config.socket.clone(), state: config.state.clone() });
+    let mut term = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let ended = tokio::select! {
+        _ = term.recv() => Ok(()), // cancel-safe: tokio docs
+        _ = int.recv() => Ok(()), // cancel-safe: tokio docs
+        ended = tasks.join_next() => Err(RunError::Ended(format!("{ended:?}"))), // cancel-safe: tokio docs
+    };
+    shutdown.cancel();
+    let drained =
+        tokio::time::timeout(SHUTDOWN_GRACE, async { while tasks.join_next().await.is_some() {} })
+            .await;
+    if drained.is_err() {
+        tracing::debug!("streams were cut off");
+    }
+    drop(atomic_file::remove(&config.socket)); // the next start replaces one that stayed
+    ended
+}
+
+fn spawn(
+    coordinator: &Arc<Coordinator>,
+    listener: TcpListener,
+    admin: tokio::net::UnixListener,
+    shutdown: &CancellationToken,
+) -> Result<JoinSet<Result<(), tonic::transport::Error>>, RunError> {
+    let acceptor::Connections { join, agents } =
+        acceptor::accept(coordinator, listener, shutdown.clone())?;
+    let server = || {
+        Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
+            .max_concurrent_streams(STREAMS_A_CONNECTION)
+            .http2_max_header_list_size(HEADERS_MAX)
+    };
+    let enrollment = EnrollmentServer::new(EnrollmentService::new(Arc::clone(coordinator)))
+        .max_decoding_message_size(JOIN_MAX);
+    let agent = AgentServer::new(AgentService::new(Arc::clone(coordinator)))
+        .max_decoding_message_size(REPORT_MAX);
+    let admin_service = AdminServer::new(AdminService::new(Arc::clone(coordinator)));
+    let stop = || shutdown.clone().cancelled_owned();
+    let mut tasks = JoinSet::new();
+    let joins = server().timeout(JOIN_DEADLINE).add_service(enrollment);
+    tasks.spawn(joins.serve_with_incoming_shutdown(ReceiverStream::new(join), stop()));
+    tasks.spawn(
+        server()
+            .add_service(agent)
+            .serve_with_incoming_shutdown(ReceiverStream::new(agents), stop()),
+    );
+    let admins = Server::builder().add_service(admin_service);
+    tasks.spawn(admins.serve_with_incoming_shutdown(UnixListenerStream::new(admin), stop()));
+    let (driving, stopped) = (Arc::clone(coordinator), shutdown.clone());
+    tasks.spawn(async move {
+        driver::run(driving, stopped).await;
+        Ok(())
+    });
+    Ok(tasks)
+}
+
+/// 64 random bits: tells installations apart, is no secret.
+fn random_id() -> String {
+    let mut bytes = [0; 8];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+        .expect("a machine without random bytes has failed before");
+    data_encoding::HEXLOWER.encode(&bytes)
+}

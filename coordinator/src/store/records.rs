@@ -1,0 +1,97 @@
+//! Every value in the store. Stored as JSON; unknown fields are kept out by the format number, not by these types.
+
+use std::net::Ipv4Addr;
+
+use pilaster_common::clock::Timestamp;
+use pilaster_common::name::{ClusterName, NodeName};
+use serde::{Deserialize, Serialize};
+
+/// This installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installation {
+    /// 16 hex digits, in every identity.
+    pub id: String,
+    /// Number of the leadership: rises with each start.
+    pub epoch: u64,
+}
+
+/// A cluster's spec, as applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterRecord {
+    /// The YAML.
+    pub spec: String,
+}
+
+/// How far the first formation is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormationRecord {
+    /// `initial-cluster-token`, random.
+    pub token: String,
+    /// How far it is.
+    pub phase: Phase,
+}
+
+/// Phases of the first formation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Waiting until every member is ready.
+    Gathering,
+    /// All members were told to start.
+    Forming {
+        /// Who takes part.
+        members: Vec<NodeName>,
+    },
+    /// The cluster has formed; from here on the configuration says `existing`.
+    Formed {
+        /// etcd's id of the cluster.
+        cluster_id: u64,
+        /// Who took part, with etcd's ids.
+        members: Vec<(NodeName, u64)>,
+    },
+}
+
+/// A token that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// HKDF of the secret; never the secret.
+    pub proof_key: [u8; 32],
+    /// Good for this cluster.
+    pub cluster: ClusterName,
+    /// Good for this node.
+    pub node: NodeName,
+    /// Good until then.
+    pub expires: Timestamp,
+    /// SHA-256 of the public key that used it.
+    pub used_by: Option<[u8; 32]>,
+}
+
+/// A node with an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// SHA-256 of its public key.
+    pub key_hash: [u8; 32],
+    /// Its identity certificate, DER: the answer to the same Join again.
+    pub certificate: Vec<u8>,
+    /// Its certificate's serial.
+    pub serial: Vec<u8>,
+    /// Its certificate's end.
+    pub not_after: Timestamp,
+    /// The address of eth0 that it is known by.
+    pub address: Ipv4Addr,
+    /// When it joined.
+    pub joined: Timestamp,
+    /// Generation of its desired state.
+    pub generation: u64,
+    /// SHA-256 of that desired state.
+    pub desired_hash: Vec<u8>,
+}
+
+/// To whom a public key belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+}

@@ -1,0 +1,263 @@
+//! The store as the rest of the coordinator sees it: records in, records out, and a revision with which to compare.
+
+use std::sync::Arc;
+
+use pilaster_common::error::Help;
+use pilaster_common::name::{ClusterName, NodeName};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::records::{
+    ClusterRecord, FormationRecord, Installation, KeyRecord, NodeRecord, TokenRecord,
+};
+use super::{Expect, Failed, KeyValue, Outcome, Transaction, Versioned, keys};
+use crate::spec::ClusterSpec;
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Reading or writing failed.
+    #[error("the store failed")]
+    Failed(#[from] Failed),
+    /// A record that this version does not understand.
+    #[error("the record {key} cannot be read")]
+    Record {
+        /// Its key.
+        key: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Someone else was faster; reading again and trying again is right.
+    #[error("the record was changed in between")]
+    Conflict,
+}
+
+impl Help for StoreError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Failed(_) => "look at the disk that holds the coordinator's state: df -h".into(),
+            Self::Record { .. } => "run the pilaster-coordinator version that wrote it".into(),
+            Self::Conflict => "try again".into(),
+        })
+    }
+}
+
+/// A record and its revision.
+pub type Revised<T> = (T, u64);
+
+/// The typed store.
+#[derive(Clone)]
+pub struct Store {
+    values: Arc<dyn KeyValue>,
+}
+
+/// A transaction in the making.
+#[derive(Default)]
+pub struct Change(Transaction);
+
+impl Change {
+    fn put<T: Serialize>(mut self, key: String, record: &T, expect: Option<Expect>) -> Self {
+        let value = serde_json::to_vec(record).expect("records are plain data");
+        if let Some(expect) = expect {
+            self.0.expect.push((key.clone(), expect));
+        }
+        self.0.put.push((key, value));
+        self
+    }
+
+    /// Puts the formation as what it was made from.
+    pub fn formation(
+        self,
+        cluster: &ClusterName,
+        record: &FormationRecord,
+        revision: Option<u64>,
+    ) -> Self {
+        self.put(keys::formation(cluster), record, Some(expected(revision)))
+    }
+
+    /// Puts a cluster's spec.
+    pub fn cluster(
+        self,
+        cluster: &ClusterName,
+        record: &ClusterRecord,
+        revision: Option<u64>,
+    ) -> Self {
+        self.put(keys::cluster(cluster), record, Some(expected(revision)))
+    }
+
+    /// Puts a node.
+    pub fn node(
+        self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        record: &NodeRecord,
+        revision: Option<u64>,
+    ) -> Self {
+        self.put(keys::node(cluster, node), record, Some(expected(revision)))
+    }
+
+    /// Puts a token.
+    pub fn token(self, id: &[u8], record: &TokenRecord, revision: Option<u64>) -> Self {
+        self.put(keys::token(id), record, Some(expected(revision)))
+    }
+
+    /// Notes to whom a public key belongs; it must have been nobody's.
+    pub fn public_key(self, hash: &[u8; 32], owner: &KeyRecord) -> Self {
+        self.put(keys::public_key(hash), owner, Some(Expect::Absent))
+    }
+}
+
+fn expected(revision: Option<u64>) -> Expect {
+    revision.map_or(Expect::Absent, Expect::Revision)
+}
+
+impl Store {
+    /// On any implementation.
+    pub fn new(values: Arc<dyn KeyValue>) -> Self {
+        Self { values }
+    }
+
+    /// Commits durably, all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when something was not as expected.
+    pub async fn commit(&self, change: Change) -> Result<(), StoreError> {
+        match self.values.commit(change.0).await? {
+            Outcome::Committed(_) => Ok(()),
+            Outcome::Conflict => Err(StoreError::Conflict),
+        }
+    }
+
+    /// Begins a leadership: makes the installation at the first start, and raises its epoch at each.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn begin_epoch(
+        &self,
+        new_id: impl FnOnce() -> String,
+    ) -> Result<Installation, StoreError> {
+        let present = self.read::<Installation>(keys::INSTALLATION).await?;
+        let (record, revision) = match present {
+            Some((record, revision)) => {
+                (Installation { epoch: record.epoch + 1, ..record }, Some(revision))
+            }
+            None => (Installation { id: new_id(), epoch: 1 }, None),
+        };
+        let change =
+            Change::default().put(keys::INSTALLATION.into(), &record, Some(expected(revision)));
+        self.commit(change).await?;
+        Ok(record)
+    }
+
+    /// A cluster's spec.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn cluster(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Option<Revised<ClusterRecord>>, StoreError> {
+        self.read(&keys::cluster(cluster)).await
+    }
+
+    /// The wanted spec of a cluster. A recorded one that this version does not take counts as absent, and is logged.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn spec(&self, cluster: &ClusterName) -> Result<Option<ClusterSpec>, StoreError> {
+        let Some((record, _)) = self.cluster(cluster).await? else { return Ok(None) };
+        match crate::spec::parse(&record.spec) {
+            Ok(spec) => Ok(Some(spec)),
+            Err(error) => {
+                tracing::error!(%cluster, "the recorded spec is not taken any more: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// All clusters, by name.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn clusters(&self) -> Result<Vec<(ClusterName, ClusterRecord)>, StoreError> {
+        self.read_all(keys::CLUSTERS)
+            .await
+            .map(|all| all.into_iter().map(|(name, (r, _))| (name, r)).collect())
+    }
+
+    /// A cluster's formation.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn formation(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Option<Revised<FormationRecord>>, StoreError> {
+        self.read(&keys::formation(cluster)).await
+    }
+
+    /// A node.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn node(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+    ) -> Result<Option<Revised<NodeRecord>>, StoreError> {
+        self.read(&keys::node(cluster, node)).await
+    }
+
+    /// All nodes of a cluster that have joined.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn nodes(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Vec<(NodeName, Revised<NodeRecord>)>, StoreError> {
+        self.read_all(&keys::nodes(cluster)).await
+    }
+
+    /// A token, by its public id.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn token(&self, id: &[u8]) -> Result<Option<Revised<TokenRecord>>, StoreError> {
+        self.read(&keys::token(id)).await
+    }
+
+    /// To whom a public key belongs.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn public_key(&self, hash: &[u8; 32]) -> Result<Option<KeyRecord>, StoreError> {
+        Ok(self.read(&keys::public_key(hash)).await?.map(|(record, _)| record))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Revised<T>>, StoreError> {
+        let Some(stored) = self.values.value(key).await? else { return Ok(None) };
+        decode(key, &stored).map(Some)
+    }
+
+    /// All records below a prefix, by the last part of their key. A key that is no name is none of ours.
+    async fn read_all<N, T>(&self, prefix: &str) -> Result<Vec<(N, Revised<T>)>, StoreError>
+    where
+        N: std::str::FromStr,
+        T: DeserializeOwned,
+    {
+        let mut found = Vec::new();
+        for (key, stored) in self.values.range(prefix).await? {
+            if let Ok(name) = key[prefix.len()..].parse() {
+                found.push((name, decode(&key, &stored)?));
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn decode<T: DeserializeOwned>(key: &str, stored: &Versioned) -> Result<Revised<T>, StoreError> {
+    let record = serde_json::from_slice(&stored.value)
+        .map_err(|source| StoreError::Record { key: key.into(), source })?;
+    Ok((record, stored.revision))
+}
