@@ -1,0 +1,7 @@
+//! The program `lab`: see [`lab::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lab::cli::main()
+}

@@ -1,0 +1,161 @@
+//! The programs that the hosts and the workstation run: built from this work tree, never older than it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use crate::command::line_of;
+use crate::error::{LabError, at};
+use crate::report;
+
+const AGENT: &str = "pilaster-agent";
+const COORDINATOR: &str = "pilaster-coordinator";
+const COORDCTL: &str = "coordctl";
+/// What the binaries are made of, seen from the workspace's folder.
+const SOURCES: [&str; 6] = ["agent", "common", "coordinator", "proto", "Cargo.toml", "Cargo.lock"];
+/// Names a folder whose binaries are to be used as they are.
+const FOLDER_VARIABLE: &str = "PILASTER_LAB_BINARIES";
+
+/// Where the built programs are.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Binaries {
+    pub agent: PathBuf,
+    pub coordinator: PathBuf,
+    pub coordctl: PathBuf,
+}
+
+impl Binaries {
+    /// Builds them in release mode, once in a process. Cargo knows what is fresh, and its own lock makes runs side by side wait
+    /// for each other. Where `PILASTER_LAB_BINARIES` names a folder, those in it are used, unless a source file is newer.
+    ///
+    /// # Errors
+    /// The build fails, or a binary is missing or older than a source file, which the error names.
+    pub fn build() -> Result<Self, LabError> {
+        static BUILT: Mutex<Option<Binaries>> = Mutex::new(None);
+        let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(binaries) = &*built {
+            return Ok(binaries.clone());
+        }
+        let binaries = match env::var_os(FOLDER_VARIABLE) {
+            Some(folder) => Self::taken_from(Path::new(&folder), workspace())?,
+            None => report::step("release binaries built", build)?,
+        };
+        Ok(built.insert(binaries).clone())
+    }
+
+    fn taken_from(folder: &Path, workspace: &Path) -> Result<Self, LabError> {
+        let (newer, changed) = newest_source(workspace)?;
+        let fresh = |binary| {
+            let path = folder.join(binary);
+            let is_fresh = modified(&path)? > changed;
+            let stale =
+                || LabError::Stale { folder: folder.to_owned(), binary, newer: newer.clone() };
+            if is_fresh { Ok(path) } else { Err(stale()) }
+        };
+        Ok(Self {
+            agent: fresh(AGENT)?,
+            coordinator: fresh(COORDINATOR)?,
+            coordctl: fresh(COORDCTL)?,
+        })
+    }
+}
+
+fn build() -> Result<Binaries, LabError> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release", "--package", AGENT, "--package", COORDINATOR]);
+    cargo.arg("--message-format=json-render-diagnostics").current_dir(workspace());
+    let line = line_of(&cargo);
+    let output = cargo.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|source| LabError::Start { line: line.clone(), source })?;
+    if !output.status.success() {
+        let said = "cargo said why, above".into();
+        return Err(LabError::Failed {
+            line,
+            output: std::process::Output { stdout: said, ..output },
+        });
+    }
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let built = |name| {
+        executable(&messages, name)
+            .expect("both packages are built, and cargo names each executable")
+    };
+    Ok(Binaries { agent: built(AGENT), coordinator: built(COORDINATOR), coordctl: built(COORDCTL) })
+}
+
+/// Where cargo says it has put the executable called `name`.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let mut paths = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    });
+    paths.find(|path| path.file_name().is_some_and(|file| file == name))
+}
+
+/// The source file that was changed last, and when.
+fn newest_source(workspace: &Path) -> Result<(PathBuf, SystemTime), LabError> {
+    let mut newest = (PathBuf::new(), SystemTime::UNIX_EPOCH);
+    let mut paths: Vec<_> = SOURCES.iter().map(|source| workspace.join(source)).collect();
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            for entry in fs::read_dir(&path).map_err(at("list", &path))? {
+                paths.push(entry.map_err(at("list", &path))?.path());
+            }
+        } else {
+            let changed = modified(&path)?;
+            if changed > newest.1 {
+                newest = (path, changed);
+            }
+        }
+    }
+    Ok(newest)
+}
+
+fn modified(path: &Path) -> Result<SystemTime, LabError> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(at("look at", path))
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binaries_older_than_a_source_file_are_refused_and_the_file_is_named() {
+        let workspace = env::temp_dir().join(format!("pilaster-binaries-{}", std::process::id()));
+        let touch = |path: &str, secs| {
+            let path = workspace.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let file = fs::File::create(path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(secs))
+                .unwrap();
+        };
+        for source in [
+            "agent/src/main.rs",
+            "common/a",
+            "coordinator/a",
+            "proto/a",
+            "Cargo.toml",
+            "Cargo.lock",
+        ] {
+            touch(source, 100);
+        }
+        for binary in [AGENT, COORDINATOR, COORDCTL] {
+            touch(&format!("bin/{binary}"), 200);
+        }
+        let fresh = Binaries::taken_from(&workspace.join("bin"), &workspace);
+        touch("agent/src/main.rs", 300);
+        let stale = Binaries::taken_from(&workspace.join("bin"), &workspace);
+        fs::remove_dir_all(&workspace).unwrap();
+
+        assert_eq!(fresh.unwrap().coordctl, workspace.join("bin/coordctl"));
+        let told = stale.unwrap_err().told();
+        assert!(told.contains("agent/src/main.rs is newer than pilaster-agent"), "{told}");
+    }
+}

@@ -1,0 +1,195 @@
+//! The program `lab`: stands a lab up, looks into it, breaks it, takes it down.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode, ExitStatus};
+
+use clap::{Parser, Subcommand};
+
+use crate::error::LabError;
+use crate::lab::{
+    HostSpec, Journal, Lab, LabId, LabOptions, LinkState, all_ids, all_labs, machine, root,
+    take_down,
+};
+use crate::report;
+
+/// Real hosts on one machine: Debian with OpenRC and etcd, on a network of their own
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage; `exec` ends with the command's own.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version)]
+struct Arguments {
+    /// Which lab; may be left out where there is only one
+    #[arg(long, global = true)]
+    id: Option<String>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Stand a lab up: x-k3s-m-1 (192.168.7.11), x-k3s-m-2 … and the workstation `ws` (192.168.7.2)
+    Up {
+        /// How many hosts
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=200))]
+        hosts: u8,
+    },
+    /// Take a lab down
+    Down,
+    /// Run a command in a host, or on the workstation `ws`
+    Exec {
+        /// A host's name, or `ws`
+        node: String,
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Crash a host: all of its processes die at once
+    Kill {
+        /// A host's name
+        node: String,
+    },
+    /// Boot a host that is off
+    Boot {
+        /// A host's name
+        node: String,
+    },
+    /// Put a new, empty SD card into a host; it is off then
+    Wipe {
+        /// A host's name
+        node: String,
+    },
+    /// Plug a host's network cable in, or pull it
+    Link {
+        /// A host's name
+        node: String,
+        /// The cable's state
+        state: Cable,
+    },
+    /// Show all labs and hosts
+    Status,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Cable {
+    Up,
+    Down,
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let Arguments { id, action } = Arguments::parse();
+    let id = id.as_deref();
+    let done = match action {
+        Action::Up { hosts } => up(id, hosts),
+        Action::Down => down(id),
+        Action::Exec { node, command } => exec(id, &node, &command),
+        Action::Kill { node } => on_host(id, &node, "killed", |lab| lab.find_host(&node)?.kill()),
+        Action::Boot { node } => on_host(id, &node, "booted", |lab| lab.find_host(&node)?.boot()),
+        Action::Wipe { node } => {
+            on_host(id, &node, "has a new SD card", |lab| lab.find_host(&node)?.wipe())
+        }
+        Action::Link { node, state: Cable::Up } => {
+            on_host(id, &node, "has its cable", |lab| lab.find_host(&node)?.link(LinkState::Up))
+        }
+        Action::Link { node, state: Cable::Down } => {
+            on_host(id, &node, "is without its cable", |lab| {
+                lab.find_host(&node)?.link(LinkState::Down)
+            })
+        }
+        Action::Status => status(),
+    };
+    done.unwrap_or_else(|error| {
+        report::note(error.told());
+        ExitCode::FAILURE
+    })
+}
+
+fn up(id: Option<&str>, hosts: u8) -> Result<ExitCode, LabError> {
+    report::step("this machine is ready", machine::prepare)?;
+    report::step("the root file system is there", root::ensure)?;
+    let hosts = (1..=hosts)
+        .map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)))
+        .collect();
+    let options = LabOptions { id: id.map(str::to_owned), hosts, memory_limit: None, kept: true };
+    let lab = report::step("switch, workstation and hosts are up", || Lab::up(options))?;
+    report::note(format_args!("lab: `lab down --id {}` ends it", lab.id()));
+    status()
+}
+
+fn down(id: Option<&str>) -> Result<ExitCode, LabError> {
+    let id = id.map_or_else(|| Lab::open(None).map(|lab| lab.id().clone()), known_id)?;
+    report::step(format_args!("lab {id} is down"), || take_down(&id))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A lab of which there is anything; it needs no readable journal.
+fn known_id(text: &str) -> Result<LabId, LabError> {
+    let (id, ids) = (text.parse()?, all_ids()?);
+    if ids.contains(&id) {
+        return Ok(id);
+    }
+    let known = ids.iter().map(LabId::to_string).collect::<Vec<_>>().join(", ");
+    Err(LabError::Unknown { kind: "lab", name: text.to_owned(), known })
+}
+
+fn exec(id: Option<&str>, node: &str, words: &[String]) -> Result<ExitCode, LabError> {
+    let lab = Lab::open(id)?;
+    let mut command: Command = if node == "ws" {
+        lab.workstation().command(words)
+    } else {
+        lab.find_host(node)?.command(words)?
+    };
+    let status =
+        command.status().map_err(|source| LabError::Start { line: words.join(" "), source })?;
+    Ok(exit_code(status))
+}
+
+/// The command's own exit code; 128 and the signal's number where a signal ended it, as a shell has it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+fn on_host(
+    id: Option<&str>,
+    node: &str,
+    done: &str,
+    act: impl FnOnce(&Lab) -> Result<(), LabError>,
+) -> Result<ExitCode, LabError> {
+    let lab = Lab::open(id)?;
+    report::step(format_args!("{node} {done}"), || act(&lab))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status() -> Result<ExitCode, LabError> {
+    report::line(format_args!(
+        "{:<12} {:<10} {:<20} {:<18} {:<6} PID",
+        "LAB", "OWNER", "HOST", "ADDRESS", "STATE"
+    ));
+    for journal in all_labs()? {
+        let lab = Lab::open(Some(&journal.id.to_string()))?;
+        let (id, owner) = (lab.id(), owner(&journal));
+        let workstation = lab.workstation().address().to_string();
+        report::line(format_args!(
+            "{id:<12} {owner:<10} {:<20} {workstation:<18} {:<6} -",
+            "ws", "up"
+        ));
+        for host in lab.hosts() {
+            let (name, address) = (host.name(), host.address().to_string());
+            let pid1 = host.pid1().map(|pid1| pid1.pid.to_string());
+            let (state, pid) = pid1.as_deref().map_or(("off", "-"), |pid| ("up", pid));
+            report::line(format_args!(
+                "{id:<12} {owner:<10} {name:<20} {address:<18} {state:<6} {pid}"
+            ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn owner(journal: &Journal) -> String {
+    match (journal.kept, journal.owner.is_alive()) {
+        (true, _) => "kept".to_owned(),
+        (false, true) => journal.owner.pid.to_string(),
+        (false, false) => "gone".to_owned(),
+    }
+}

@@ -1,0 +1,24 @@
+//! Hosts, their network and the person's workstation; see the crate for a tour.
+
+mod cgroup;
+mod fault;
+mod host;
+mod id;
+mod journal;
+pub mod machine;
+mod net;
+mod process;
+pub mod root;
+mod sweep;
+mod up_down;
+mod workstation;
+
+pub use fault::LinkState;
+pub use host::{Host, HostSpec};
+pub use id::LabId;
+pub(crate) use journal::all_ids;
+pub use journal::{Journal, all_labs};
+pub use process::ProcessId;
+pub use sweep::{sweep, take_down};
+pub use up_down::{Lab, LabOptions};
+pub use workstation::Workstation;

@@ -1,0 +1,188 @@
+//! A whole lab: stood up, found again, taken down.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use super::cgroup::Cgroup;
+use super::host::{Host, HostSpec};
+use super::id::{LabId, RUN_DIR};
+use super::journal::{Journal, all_labs, lock};
+use super::process::ProcessId;
+use super::workstation::Workstation;
+use super::{machine, net, root, sweep};
+use crate::error::{LabError, at};
+use crate::report;
+
+/// What lab to stand up.
+#[derive(Debug, Clone, Default)]
+pub struct LabOptions {
+    /// Its id; a random one where `None`.
+    pub id: Option<String>,
+    /// Its hosts.
+    pub hosts: Vec<HostSpec>,
+    /// The memory of each host, in bytes; as much as there is where `None`.
+    pub memory_limit: Option<u64>,
+    /// Whether it outlives this process, until [`Lab::down`].
+    pub kept: bool,
+}
+
+/// A lab that stands. Dropped, it is taken down, unless it is kept.
+#[derive(Debug)]
+pub struct Lab {
+    journal: Journal,
+    dir: PathBuf,
+    hosts: Vec<Host>,
+    workstation: Workstation,
+    /// Whether dropping leaves it standing.
+    stays: bool,
+}
+
+impl Lab {
+    /// Ends what dead runs left, then stands up the switch, the workstation and the hosts, and waits until they have booted.
+    ///
+    /// # Errors
+    /// Whatever cannot be made; nothing is left then.
+    pub fn up(options: LabOptions) -> Result<Self, LabError> {
+        let LabOptions { id, hosts, memory_limit, kept } = options;
+        machine::prepare()?;
+        let root = root::ensure()?;
+        hosts.iter().try_for_each(HostSpec::check)?;
+        let id = id.map_or_else(|| Ok(LabId::random()), |id| id.parse())?;
+
+        let journal =
+            Journal { id, owner: ProcessId::own(), kept: false, root, hosts, memory_limit };
+        let among_all_runs = lock(RUN_DIR)?;
+        sweep::sweep()?;
+        journal.create()?;
+        drop(among_all_runs);
+
+        let mut lab = Self::described(journal);
+        lab.stays = false; // what is half made goes when an error drops it
+        lab.create()?;
+        if kept {
+            lab.keep()?;
+        }
+        Ok(lab)
+    }
+
+    /// Finds a lab that stands; it stays when this is dropped. `only_id` may be `None` where there is but one.
+    ///
+    /// # Errors
+    /// There is no such lab, or more than one to choose from.
+    pub fn open(only_id: Option<&str>) -> Result<Self, LabError> {
+        let mut labs = all_labs()?;
+        let known = labs.iter().map(|lab| lab.id.to_string()).collect::<Vec<_>>().join(", ");
+        labs.retain(|lab| only_id.is_none_or(|id| lab.id.to_string() == id));
+        match (labs.pop(), only_id) {
+            (Some(journal), _) if labs.is_empty() => Ok(Self::described(journal)),
+            (_, Some(id)) => Err(LabError::Unknown { kind: "lab", name: id.to_owned(), known }),
+            (_, None) => Err(LabError::WhichLab { known }),
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &LabId {
+        &self.journal.id
+    }
+
+    /// Its folder: the hosts' disks, the workstation's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its hosts.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// One host by name.
+    ///
+    /// # Panics
+    /// There is no such host: a mistake in the test. See [`Lab::find_host`].
+    pub fn host(&self, name: &str) -> &Host {
+        self.find_host(name).unwrap_or_else(|error| panic!("{}", error.told()))
+    }
+
+    /// One host by name.
+    ///
+    /// # Errors
+    /// There is no such host.
+    pub fn find_host(&self, name: &str) -> Result<&Host, LabError> {
+        self.hosts.iter().find(|host| host.name() == name).ok_or_else(|| {
+            let known = self.hosts.iter().map(Host::name).collect::<Vec<_>>().join(", ");
+            LabError::Unknown { kind: "host", name: name.to_owned(), known }
+        })
+    }
+
+    /// The workstation.
+    pub fn workstation(&self) -> &Workstation {
+        &self.workstation
+    }
+
+    /// Leaves it standing, also when this process ends, until somebody takes it down.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn keep(&mut self) -> Result<(), LabError> {
+        self.journal.kept = true;
+        self.journal.save()?;
+        self.stays = true;
+        Ok(())
+    }
+
+    /// Takes it down, kept or not.
+    ///
+    /// # Errors
+    /// What cannot be ended.
+    pub fn down(mut self) -> Result<(), LabError> {
+        self.stays = true; // not once more when dropped
+        sweep::take_down(&self.journal.id)
+    }
+
+    fn described(journal: Journal) -> Self {
+        let host = |(index, spec): (usize, &HostSpec)| Host {
+            id: journal.id.clone(),
+            spec: spec.clone(),
+            port: net::port_name(index + 1),
+            root: journal.root.clone(),
+            cgroup: journal.memory_limit.map(|_| Cgroup::named(&journal.id.node(&spec.name))),
+        };
+        let hosts = journal.hosts.iter().enumerate().map(host).collect();
+        let workstation = Workstation::new(journal.id.clone());
+        Self { dir: journal.id.state_dir(), journal, hosts, workstation, stays: true }
+    }
+
+    fn create(&self) -> Result<(), LabError> {
+        fs::create_dir_all(&self.dir).map_err(at("make", &self.dir))?;
+        net::create_switch(self.id())?;
+        self.workstation.create(&self.journal.root)?;
+        for (index, host) in self.hosts.iter().enumerate() {
+            net::plug_in(self.id(), host.name(), index + 1, &host.spec.address)?;
+            if let (Some(cgroup), Some(limit)) = (&host.cgroup, self.journal.memory_limit) {
+                cgroup.create(limit)?;
+            }
+        }
+        thread::scope(|scope| {
+            let boots: Vec<_> = self.hosts.iter().map(|host| scope.spawn(|| host.boot())).collect();
+            boots
+                .into_iter()
+                .try_for_each(|boot| boot.join().expect("a boot answers, it does not panic"))
+        })
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
+        if let Err(error) = sweep::take_down(&self.journal.id) {
+            report::note(format_args!(
+                "lab {}: not all of it is gone\n{}",
+                self.journal.id,
+                error.told()
+            ));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The lab: real hosts on one machine. Real OpenRC, real etcd, real network namespaces, and nothing of it left afterwards.
+//!
+//! [`Lab::up`] stands up a switch, a workstation (192.168.7.2) and hosts; [`Host`] runs programs in a host, cuts its power and
+//! boots it again; [`Workstation`] runs what a person would run. [`Binaries`] builds what the hosts run, [`wait_until`] waits for
+//! a condition, [`search`] finds the bytes of a secret in files. [`cli`] is the program `lab`.
+//!
+//! A tour of [`mod@lab`]: `up_down` (the whole), `host`, `fault` (what breaks a host), `workstation`, `net`, `root` (the root file
+//! system under all hosts), `machine` (what this machine must have), `journal` and `sweep` (what a dead run left is ended by the
+//! next; nothing else is ever touched), `id` (every name and path), `process`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the machine that runs the lab has a power supply: plain writes do"
+)]
+
+mod binaries;
+pub mod cli;
+mod command;
+mod error;
+pub mod lab;
+pub mod report;
+pub mod search;
+mod wait;
+
+pub use binaries::Binaries;
+pub use error::LabError;
+pub use lab::{Host, HostSpec, Lab, LabOptions, LinkState, Workstation};
+pub use wait::wait_until;
