@@ -14,8 +14,11 @@ use crate::report;
 const AGENT: &str = "pilaster-agent";
 const COORDINATOR: &str = "pilaster-coordinator";
 const COORDCTL: &str = "coordctl";
+const PACKAGING: &str = "pilaster-packaging";
+const XTASK: &str = "xtask";
 /// What the binaries are made of, seen from the workspace's folder.
-const SOURCES: [&str; 6] = ["agent", "common", "coordinator", "proto", "Cargo.toml", "Cargo.lock"];
+const SOURCES: [&str; 7] =
+    ["agent", "common", "coordinator", "packaging", "proto", "Cargo.toml", "Cargo.lock"];
 /// Names a folder whose binaries are to be used as they are.
 const FOLDER_VARIABLE: &str = "PILASTER_LAB_BINARIES";
 
@@ -26,6 +29,7 @@ pub struct Binaries {
     pub agent: PathBuf,
     pub coordinator: PathBuf,
     pub coordctl: PathBuf,
+    pub xtask: PathBuf,
 }
 
 impl Binaries {
@@ -60,6 +64,7 @@ impl Binaries {
             agent: fresh(AGENT)?,
             coordinator: fresh(COORDINATOR)?,
             coordctl: fresh(COORDCTL)?,
+            xtask: fresh(XTASK)?,
         })
     }
 }
@@ -67,6 +72,7 @@ impl Binaries {
 fn build() -> Result<Binaries, LabError> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--release", "--package", AGENT, "--package", COORDINATOR]);
+    cargo.args(["--package", PACKAGING]);
     cargo.arg("--message-format=json-render-diagnostics").current_dir(workspace());
     let line = line_of(&cargo);
     let output = cargo.stderr(Stdio::inherit()).output();
@@ -81,9 +87,14 @@ fn build() -> Result<Binaries, LabError> {
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
     let built = |name| {
         executable(&messages, name)
-            .expect("both packages are built, and cargo names each executable")
+            .expect("all packages are built, and cargo names each executable")
     };
-    Ok(Binaries { agent: built(AGENT), coordinator: built(COORDINATOR), coordctl: built(COORDCTL) })
+    Ok(Binaries {
+        agent: built(AGENT),
+        coordinator: built(COORDINATOR),
+        coordctl: built(COORDCTL),
+        xtask: built(XTASK),
+    })
 }
 
 /// Where cargo says it has put the executable called `name`.

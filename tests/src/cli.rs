@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use clap::{Parser, Subcommand};
 
+use crate::demo::{self, Afterwards};
 use crate::error::LabError;
 use crate::lab::{
     HostSpec, Journal, Lab, LabId, LabOptions, LinkState, all_ids, all_labs, machine, root,
@@ -67,6 +68,12 @@ enum Action {
     },
     /// Show all labs and hosts
     Status,
+    /// Show the main job: from three bare hosts to a healthy cluster, checked and timed
+    Demo {
+        /// Leave the lab standing
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -97,11 +104,18 @@ pub fn main() -> ExitCode {
             })
         }
         Action::Status => status(),
+        Action::Demo { keep } => {
+            demo::run(if keep { Afterwards::Keep } else { Afterwards::Down }).map(all_right)
+        }
     };
     done.unwrap_or_else(|error| {
         report::note(error.told());
         ExitCode::FAILURE
     })
+}
+
+fn all_right(all_right: bool) -> ExitCode {
+    if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn up(id: Option<&str>, hosts: u8) -> Result<ExitCode, LabError> {

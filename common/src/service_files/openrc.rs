@@ -5,7 +5,7 @@ use crate::paths;
 
 /// `/etc/init.d/etcd`.
 ///
-/// `want net` and not `need`: where no service provides `net`, etcd starts all the same. A failed start is tried again every
+/// `want net` and `after localmount`, and not `need`: where no service provides one, etcd starts all the same. A failed start is tried again every
 /// 5 s without end, so that half a second of a wrong file or a late address leaves no member down; a leader that stops
 /// hands over first, within 5 s and two election timeouts (etcd: server/config, `ReqTimeout`), so it gets 60 s.
 pub fn render_service_script(conf: &EtcdConf) -> String {
@@ -33,10 +33,9 @@ retry="TERM/60/KILL/5"
 rc_ulimit="${{rc_ulimit:--n 65536}}"
 
 depend() {{
-	need localmount
 	want net
 	use dns logger
-	after bootmisc firewall ntp-client ntpd chronyd swclock pilaster-agent
+	after localmount bootmisc firewall ntp-client ntpd chronyd swclock pilaster-agent
 }}
 
 start_pre() {{

@@ -1,0 +1,121 @@
+//! The real host: paths from `common::paths`, whole files from `common::atomic_file`, services from the service manager.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::User;
+use pilaster_common::atomic_file::{self, Access, Replaced};
+use pilaster_common::name::NodeName;
+use pilaster_common::paths;
+use pilaster_common::profile::Profile;
+use zeroize::Zeroizing;
+
+use super::host::{Host, ManagedFile, PlaceError, Present, TextFile, access};
+use crate::config::{ETCD_SERVICE, ETCD_USER, identity_folder};
+use crate::facts::{self, EtcdBinary, Facts, PortHolder};
+use crate::service::{ServiceError, ServiceManager, ServiceState, ServiceVerb};
+
+/// This host.
+#[derive(Debug, Clone)]
+pub(crate) struct System {
+    node: NodeName,
+    interface: String,
+    services: ServiceManager,
+    etcd_binary: EtcdBinary,
+}
+
+impl System {
+    /// For the node of this name, whose cluster uses `interface`.
+    pub(crate) fn new(node: NodeName, interface: String, services: ServiceManager) -> Self {
+        Self { node, interface, services, etcd_binary: EtcdBinary::default() }
+    }
+
+    /// Where a file lies: the only place where a kind becomes a path (promise 13).
+    pub(crate) fn path(&self, file: ManagedFile) -> PathBuf {
+        match file {
+            ManagedFile::Text(TextFile::EtcdConf) => paths::ETCD_CONF.into(),
+            ManagedFile::Text(TextFile::ServiceConf) => paths::SERVICE_CONF.into(),
+            ManagedFile::Text(TextFile::ServiceScript) => paths::SERVICE_SCRIPT.into(),
+            ManagedFile::ClientCa => paths::CLIENT_CA.into(),
+            ManagedFile::PeerCa => paths::PEER_CA.into(),
+            ManagedFile::Leaf(Profile::Server) => paths::SERVER_LEAF.into(),
+            ManagedFile::Leaf(Profile::Peer) => paths::peer_leaf(&self.node),
+            ManagedFile::Leaf(Profile::Client) => paths::CLIENT_LEAF.into(),
+            ManagedFile::Leaf(Profile::Agent) => identity_folder().join("current/identity.pem"),
+            ManagedFile::Hosts => paths::HOSTS.into(),
+        }
+    }
+
+    fn access(&self, file: ManagedFile) -> Result<Access, PlaceError> {
+        if file == ManagedFile::Hosts
+            && let Some(access) = access_at(Path::new(paths::HOSTS))
+        {
+            return Ok(access);
+        }
+        access(file, self.etcd_user()).ok_or(PlaceError::NoEtcdUser)
+    }
+}
+
+impl Host for System {
+    async fn facts(&mut self) -> Facts {
+        facts::observe(&self.interface, &mut self.etcd_binary).await
+    }
+
+    fn read(&self, file: ManagedFile) -> io::Result<Option<Present>> {
+        let path = self.path(file);
+        match atomic_file::read(&path) {
+            Ok(content) => Ok(Some(Present {
+                content: Zeroizing::new(content),
+                in_order: self.access(file).ok() == access_at(&path),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn place(&self, file: ManagedFile, content: &[u8]) -> Result<Replaced, PlaceError> {
+        let path = self.path(file);
+        let replaced = atomic_file::replace(&path, content, self.access(file)?)?;
+        if replaced == Replaced::Changed {
+            tracing::info!("replaced {}", path.display());
+        }
+        Ok(replaced)
+    }
+
+    fn folder_in_order(&self) -> bool {
+        let folder = Path::new(paths::ETCD_FOLDER);
+        folder.is_dir() && access_at(folder) == Some(Access::root(0o755))
+    }
+
+    fn make_folder(&self) -> Result<(), PlaceError> {
+        Ok(atomic_file::ensure_folder(Path::new(paths::ETCD_FOLDER), Access::root(0o755))?)
+    }
+
+    fn service(&self) -> ServiceState {
+        self.services.state(ETCD_SERVICE)
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.services.is_enabled(ETCD_SERVICE)
+    }
+
+    async fn act_on_service(&self, verb: ServiceVerb) -> Result<(), ServiceError> {
+        self.services.act(verb, ETCD_SERVICE).await
+    }
+
+    fn port_holders(&self, addresses: &[Ipv4Addr]) -> Vec<PortHolder> {
+        facts::holders(addresses)
+    }
+
+    fn etcd_user(&self) -> Option<(u32, u32)> {
+        let user = User::from_name(ETCD_USER).ok().flatten()?;
+        Some((user.uid.as_raw(), user.gid.as_raw()))
+    }
+}
+
+fn access_at(path: &Path) -> Option<Access> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some(Access { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() & 0o7777 })
+}

@@ -1,0 +1,189 @@
+//! What the member says of itself, over its own client port with the client certificate on this node.
+
+use std::io;
+use std::time::Duration;
+
+use pilaster_common::certificate::key_hash;
+use pilaster_common::pem::{self, BadPair, Pair};
+use pilaster_common::profile::Profile;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::time::timeout;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic_prost::ProstCodec;
+
+use super::messages::{MemberListRequest, MemberListResponse, StatusRequest, StatusResponse};
+use crate::apply::{Host, ManagedFile, System};
+use crate::config::ETCD_CALL_DEADLINE;
+use crate::link::{DialError, over_tls, reason};
+use crate::trust::{self, BadChain};
+
+const ADDRESS: &str = "127.0.0.1:2379";
+const STATUS: &str = "/etcdserverpb.Maintenance/Status";
+const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
+
+/// What the member says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) member_id: u64,
+    pub(crate) cluster_id: u64,
+    /// 0: none.
+    pub(crate) leader_id: u64,
+    pub(crate) raft_term: u64,
+    pub(crate) raft_index: u64,
+    pub(crate) raft_applied_index: u64,
+    pub(crate) db_size: i64,
+    pub(crate) db_size_in_use: i64,
+    pub(crate) is_learner: bool,
+    pub(crate) version: String,
+    pub(crate) errors: Vec<String>,
+}
+
+/// One member, as this one knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) peer_urls: Vec<String>,
+    pub(crate) client_urls: Vec<String>,
+    pub(crate) is_learner: bool,
+}
+
+/// Why the member did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskError {
+    #[error("cannot read {path}")]
+    Read { path: String, source: io::Error },
+    #[error("{path} is not there yet")]
+    Absent { path: String },
+    #[error(transparent)]
+    Pair(#[from] BadPair),
+    #[error(transparent)]
+    Chain(#[from] BadChain),
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error("etcd says: {}", reason(.0))]
+    Refused(tonic::Status),
+    #[error("no answer within {} s", .0.as_secs())]
+    Deadline(Duration),
+}
+
+/// Asks the member, over one channel as long as that and the files it was made from last.
+pub(super) struct Asker {
+    system: System,
+    open: Option<(Channel, [u8; 32])>,
+}
+
+impl Asker {
+    /// Reads the certificates through `system`.
+    pub(super) fn new(system: System) -> Self {
+        Self { system, open: None }
+    }
+
+    /// The member's status, and the members it knows.
+    pub(super) async fn ask(&mut self) -> Result<(Status, Vec<Member>), AskError> {
+        let channel = self.channel().await?;
+        let answer = timeout(ETCD_CALL_DEADLINE, questions(channel))
+            .await
+            .map_err(|_| AskError::Deadline(ETCD_CALL_DEADLINE))
+            .flatten();
+        if answer.is_err() {
+            self.open = None; // dialled again: the process behind it may be another one
+        }
+        answer
+    }
+
+    async fn channel(&mut self) -> Result<Channel, AskError> {
+        let ca = self.read(ManagedFile::ClientCa)?;
+        let leaf = self.read(ManagedFile::Leaf(Profile::Client))?;
+        let made_from = key_hash(&[&ca[..], pem_public(&leaf)].concat());
+        if let Some((channel, from)) = &self.open
+            && *from == made_from
+        {
+            return Ok(channel.clone());
+        }
+        let name = ServerName::try_from("127.0.0.1").expect("an IP address");
+        let channel = over_tls(ADDRESS, config(&ca, &Pair::from_pem(&leaf)?)?, name).await?;
+        self.open = Some((channel.clone(), made_from));
+        Ok(channel)
+    }
+
+    fn read(&self, file: ManagedFile) -> Result<zeroize::Zeroizing<Vec<u8>>, AskError> {
+        let path = || self.system.path(file).display().to_string();
+        match self.system.read(file) {
+            Ok(Some(present)) => Ok(present.content),
+            Ok(None) => Err(AskError::Absent { path: path() }),
+            Err(source) => Err(AskError::Read { path: path(), source }),
+        }
+    }
+}
+
+/// Only the certificates are hashed (promise 1).
+fn pem_public(leaf: &[u8]) -> &[u8] {
+    std::str::from_utf8(leaf).map_or(&[], |text| pem::public_part(text).as_bytes())
+}
+
+fn config(ca: &[u8], pair: &Pair) -> Result<ClientConfig, AskError> {
+    let roots = trust::anchors(&pem::certificates(ca)?)?;
+    Ok(ClientConfig::builder_with_provider(trust::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(pair.chain().to_vec(), pair.key().to_der())?)
+}
+
+async fn questions(channel: Channel) -> Result<(Status, Vec<Member>), AskError> {
+    let status: StatusResponse = unary(&channel, STATUS, StatusRequest {}).await?;
+    let request = MemberListRequest { linearizable: false };
+    let list: MemberListResponse = unary(&channel, MEMBER_LIST, request).await?;
+    let members = list
+        .members
+        .into_iter()
+        .map(|member| Member {
+            id: member.id,
+            name: member.name,
+            peer_urls: member.peer_urls,
+            client_urls: member.client_urls,
+            is_learner: member.is_learner,
+        })
+        .collect();
+    Ok((status.into(), members))
+}
+
+async fn unary<Q, A>(channel: &Channel, path: &'static str, question: Q) -> Result<A, AskError>
+where
+    Q: prost::Message + 'static,
+    A: prost::Message + Default + 'static,
+{
+    let mut grpc = Grpc::new(channel.clone());
+    grpc.ready()
+        .await
+        .map_err(|error| AskError::Refused(tonic::Status::from_error(error.into())))?;
+    let codec = ProstCodec::<Q, A>::default();
+    grpc.unary(tonic::Request::new(question), PathAndQuery::from_static(path), codec)
+        .await
+        .map(tonic::Response::into_inner)
+        .map_err(AskError::Refused)
+}
+
+impl From<StatusResponse> for Status {
+    fn from(answer: StatusResponse) -> Self {
+        let header = answer.header.unwrap_or_default();
+        Self {
+            member_id: header.member_id,
+            cluster_id: header.cluster_id,
+            leader_id: answer.leader,
+            raft_term: answer.raft_term,
+            raft_index: answer.raft_index,
+            raft_applied_index: answer.raft_applied_index,
+            db_size: answer.db_size,
+            db_size_in_use: answer.db_size_in_use,
+            is_learner: answer.is_learner,
+            version: answer.version,
+            errors: answer.errors,
+        }
+    }
+}

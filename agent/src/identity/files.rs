@@ -1,0 +1,269 @@
+//! `/var/lib/pilaster/identity`: the pending key, one folder a generation, and a link to the current one.
+//!
+//! A generation is written whole and synced before the link is swapped by one rename: a power cut leaves the old identity or the new.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use nix::unistd::{getegid, geteuid};
+use pilaster_common::atomic_file::{self, Access, ReplaceFileError};
+use pilaster_common::error::Help;
+use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::pem::{self, Pair};
+use pilaster_common::secret::{KeyError, PrivateKey};
+use rustls_pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
+
+/// Who this node is, and where its coordinator is.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) installation: String,
+    pub(crate) cluster: ClusterName,
+    pub(crate) node: NodeName,
+    /// The address that the coordinator knows this node by.
+    pub(crate) address: Ipv4Addr,
+    /// `host:port` of the coordinator, best first.
+    pub(crate) endpoints: Vec<String>,
+    /// The token with which it joined, so that a join that was cut off can be finished. Public.
+    pub(crate) token_id: [u8; 8],
+    pub(crate) pair: Pair,
+    /// Every current control root.
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+}
+
+/// `link.json`.
+#[derive(Serialize, Deserialize)]
+struct LinkFile {
+    installation: String,
+    cluster: ClusterName,
+    node: NodeName,
+    address: Ipv4Addr,
+    endpoints: Vec<String>,
+    token_id: String,
+}
+
+/// Why there is no identity to be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IdentityError {
+    #[error("this node has not joined a cluster")]
+    NotJoined,
+    #[error("cannot read {path}", path = .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is damaged: {why}", path = .path.display())]
+    Damaged { path: PathBuf, why: String },
+    #[error(transparent)]
+    Write(#[from] ReplaceFileError),
+    #[error("cannot make {path} the current identity", path = .path.display())]
+    Swap { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl Help for IdentityError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NotJoined => {
+                "join first: pilaster-agent join ADDRESS --token-file PATH (coordctl enroll NODE prints the line)".into()
+            }
+            Self::Damaged { path, .. } => format!(
+                "move {} away and join again with a new token: coordctl enroll NODE",
+                path.ancestors().find(|folder| folder.ends_with("identity")).unwrap_or(path).display()
+            ),
+            Self::Read { .. } => "run this as root".into(),
+            Self::Write(error) => return error.help(),
+            Self::Swap { path, .. } => format!("look at it: ls -l {}", path.display()),
+            Self::Key(_) => return None,
+        })
+    }
+}
+
+/// The identity's folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// At this path, whether it is there or not.
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The current identity, if this node has one.
+    pub(crate) fn current(&self) -> Result<Option<Identity>, IdentityError> {
+        let current = self.path.join("current");
+        if std::fs::symlink_metadata(&current).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        let pair = read(&current.join("identity.pem"), Pair::from_pem)?;
+        let roots = read(&current.join("roots.pem"), pem::certificates)?;
+        let link: LinkFile = read(&current.join("link.json"), |text| serde_json::from_slice(text))?;
+        let mut token_id = [0; 8];
+        HEXLOWER
+            .decode_mut(link.token_id.as_bytes(), &mut token_id)
+            .map_err(|_| damaged(&current.join("link.json"), "token_id"))?;
+        let LinkFile { installation, cluster, node, address, endpoints, token_id: _ } = link;
+        Ok(Some(Identity {
+            installation,
+            cluster,
+            node,
+            address,
+            endpoints,
+            token_id,
+            pair,
+            roots,
+        }))
+    }
+
+    /// The key of a join that was begun, or a new one; on disk before it is used, so that a lost answer can be asked for again.
+    pub(crate) fn pending_key(&self) -> Result<PrivateKey, IdentityError> {
+        let path = self.path.join("pending.pem");
+        match atomic_file::read(&path).map(zeroize::Zeroizing::new) {
+            Ok(text) => PrivateKey::from_pem(&text).map_err(|e| damaged(&path, e)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.path.parent().map_or(Ok(()), |state| self.ensure(state))?;
+                self.ensure(&self.path)?;
+                let key = PrivateKey::generate()?;
+                atomic_file::replace(&path, key.to_pem().as_bytes(), own(0o600))?;
+                Ok(key)
+            }
+            Err(source) => Err(IdentityError::Read { path, source }),
+        }
+    }
+
+    /// Makes `identity` the current one, whole or not at all, and removes the pending key.
+    pub(crate) fn install(&self, identity: &Identity) -> Result<(), IdentityError> {
+        let name = format!("gen-{}", self.current_generation() + 1);
+        let folder = self.path.join(&name);
+        self.ensure(&folder)?;
+        let put = |file: &str, text: &[u8], mode| {
+            atomic_file::replace(&folder.join(file), text, own(mode)).map(|_| ())
+        };
+        put("identity.pem", identity.pair.to_pem().as_bytes(), 0o600)?;
+        put("roots.pem", pem::encode_certificates(&identity.roots).as_bytes(), 0o600)?;
+        put("link.json", link_file(identity).as_bytes(), 0o600)?;
+        self.swap(&name)?;
+        Ok(atomic_file::remove(&self.path.join("pending.pem"))?)
+    }
+
+    fn ensure(&self, folder: &Path) -> Result<(), IdentityError> {
+        Ok(atomic_file::ensure_folder(folder, own(0o700))?)
+    }
+
+    /// 0 while there is none. A folder beyond it is what a power cut left, and is written again.
+    fn current_generation(&self) -> u64 {
+        let target = std::fs::read_link(self.path.join("current")).unwrap_or_default();
+        target.to_str().and_then(|name| name.strip_prefix("gen-")?.parse().ok()).unwrap_or(0)
+    }
+
+    fn swap(&self, name: &str) -> Result<(), IdentityError> {
+        let (new, current) = (self.path.join("current.new"), self.path.join("current"));
+        atomic_file::remove(&new)?;
+        std::os::unix::fs::symlink(name, &new)
+            .and_then(|()| std::fs::rename(&new, &current))
+            .and_then(|()| std::fs::File::open(&self.path)?.sync_all())
+            .map_err(|source| IdentityError::Swap { path: self.path.join(name), source })
+    }
+}
+
+fn read<T, E: std::error::Error>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, IdentityError> {
+    let text = atomic_file::read(path)
+        .map(zeroize::Zeroizing::new)
+        .map_err(|source| IdentityError::Read { path: path.into(), source })?;
+    parse(&text).map_err(|error| damaged(path, error))
+}
+
+fn damaged(path: &Path, why: impl ToString) -> IdentityError {
+    IdentityError::Damaged { path: path.into(), why: why.to_string() }
+}
+
+fn link_file(identity: &Identity) -> String {
+    let file = LinkFile {
+        installation: identity.installation.clone(),
+        cluster: identity.cluster.clone(),
+        node: identity.node.clone(),
+        address: identity.address,
+        endpoints: identity.endpoints.clone(),
+        token_id: HEXLOWER.encode(&identity.token_id),
+    };
+    serde_json::to_string_pretty(&file).expect("strings only") + "\n"
+}
+
+/// root's, as the agent is; a test's own.
+fn own(mode: u32) -> Access {
+    Access { uid: geteuid().as_raw(), gid: getegid().as_raw(), mode }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Says, TestCa};
+
+    fn identity(endpoint: &str) -> Identity {
+        let ca = TestCa::new("control");
+        let pair = ca.leaf(pilaster_common::profile::Profile::Agent, &Says::default());
+        Identity {
+            installation: "i".into(),
+            cluster: "x-k3s".parse().expect("good"),
+            node: "m-1".parse().expect("good"),
+            address: [192, 168, 7, 11].into(),
+            endpoints: vec![endpoint.into()],
+            token_id: [7; 8],
+            pair,
+            roots: vec![ca.root],
+        }
+    }
+
+    #[test]
+    fn a_pending_key_is_used_again_until_the_identity_stands() {
+        let folder = tempfile::tempdir().expect("folder");
+        let folder = Folder::at(folder.path().join("identity"));
+        let key = folder.pending_key().expect("makes").public_key();
+        assert_eq!(folder.pending_key().expect("reads").public_key(), key);
+        folder.install(&identity("a:1")).expect("installs");
+        assert_ne!(folder.pending_key().expect("makes").public_key(), key);
+    }
+
+    #[test]
+    fn an_identity_is_swapped_whole() {
+        let place = tempfile::tempdir().expect("folder");
+        let folder = Folder::at(place.path().join("identity"));
+        assert!(folder.current().expect("nothing yet").is_none());
+        folder.install(&identity("a:1")).expect("installs");
+        folder.install(&identity("b:2")).expect("installs");
+        let current = folder.current().expect("reads").expect("is there");
+        assert_eq!(current.endpoints, ["b:2"]);
+        assert_eq!(current.token_id, [7; 8]);
+        let link = std::fs::read_link(place.path().join("identity/current")).expect("a link");
+        assert_eq!(link, Path::new("gen-2"));
+    }
+
+    #[test]
+    fn what_a_power_cut_left_of_a_generation_is_written_again() {
+        let place = tempfile::tempdir().expect("folder");
+        let root = place.path().join("identity");
+        std::fs::create_dir_all(root.join("gen-1")).expect("makes");
+        std::os::unix::fs::symlink("gen-1", root.join("current.new")).expect("links");
+        let folder = Folder::at(&root);
+        assert!(folder.current().expect("nothing yet").is_none());
+        folder.install(&identity("a:1")).expect("installs");
+        assert!(folder.current().expect("reads").is_some());
+    }
+
+    #[test]
+    fn a_damaged_identity_is_told_with_what_to_do() {
+        let place = tempfile::tempdir().expect("folder");
+        let folder = Folder::at(place.path().join("identity"));
+        folder.install(&identity("a:1")).expect("installs");
+        let path = place.path().join("identity/current/link.json");
+        atomic_file::replace(&path, b"{", own(0o600)).expect("writes");
+        let error = folder.current().expect_err("damaged");
+        assert!(error.to_string().contains("link.json is damaged"), "{error}");
+        assert!(error.help().expect("always").starts_with("move "));
+    }
+}

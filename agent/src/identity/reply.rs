@@ -1,0 +1,202 @@
+//! Holds the coordinator's answer to a join against what was asked (IDENTITY.md, Join). Pure; nothing is written before it passes.
+
+use std::net::Ipv4Addr;
+
+use pilaster_common::certificate::{self, BadCertificate};
+use pilaster_common::clock::Timestamp;
+use pilaster_common::error::Help;
+use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::pem::{BadPair, Pair};
+use pilaster_common::profile::Profile;
+use pilaster_common::secret::PrivateKey;
+use pilaster_proto::agent::v1 as pb;
+
+use super::files::Identity;
+use crate::link::{Pins, wire};
+use crate::trust::{self, BadChain};
+
+/// What was asked, as far as the answer must fit it.
+pub(super) struct Asked<'a> {
+    /// The coordinator's address that answered.
+    pub(super) address: &'a str,
+    pub(super) node: &'a NodeName,
+    pub(super) token_id: [u8; 8],
+    pub(super) pins: &'a Pins,
+    pub(super) nonce: [u8; 16],
+}
+
+/// An answer that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadReply {
+    #[error("it answers another question: the nonce differs")]
+    Nonce,
+    #[error(transparent)]
+    Pair(#[from] BadPair),
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
+    #[error("the certificate does not hold in the roots that came with it")]
+    Chain(#[from] BadChain),
+    #[error("the roots do not contain the one of the token")]
+    Pin,
+    #[error("the certificate names {found:?}, and this is {node}")]
+    Name { found: Vec<String>, node: NodeName },
+    #[error("{field} cannot be used: {value:?}")]
+    Field { field: &'static str, value: String },
+}
+
+impl Help for BadReply {
+    fn help(&self) -> Option<String> {
+        Some("nothing was written; the log of pilaster-coordinator tells more".into())
+    }
+}
+
+/// The identity in `reply`.
+pub(super) fn check(
+    asked: &Asked<'_>,
+    key: PrivateKey,
+    reply: pb::JoinReply,
+    now: Timestamp,
+) -> Result<Identity, BadReply> {
+    let pb::JoinReply { chain, roots, endpoints, server_time: _, nonce, address } = reply;
+    if nonce != asked.nonce {
+        return Err(BadReply::Nonce);
+    }
+    let pair = Pair::new(wire::chain_of(chain), key)?;
+    let roots = wire::chain_of(roots);
+    if !roots.iter().any(|root| asked.pins.fit(root)) {
+        return Err(BadReply::Pin);
+    }
+    trust::check_chain(Profile::Agent, pair.chain(), &trust::anchors(&roots)?, now)?;
+    let uris = certificate::read(pair.leaf())?.uris;
+    let (installation, cluster) = own_name(&uris, asked.node)
+        .ok_or_else(|| BadReply::Name { found: uris.clone(), node: asked.node.clone() })?;
+    Ok(Identity {
+        installation,
+        cluster,
+        node: asked.node.clone(),
+        address: parse_address(address)?,
+        endpoints: known_good_first(asked.address, check_endpoints(endpoints)?),
+        token_id: asked.token_id,
+        pair,
+        roots,
+    })
+}
+
+/// Installation and cluster out of `spiffe://<installation>/cluster/<cluster>/node/<node>`, if the node is `node`.
+fn own_name(uris: &[String], node: &NodeName) -> Option<(String, ClusterName)> {
+    let [uri] = uris else { return None };
+    let parts: Vec<&str> = uri.strip_prefix("spiffe://")?.split('/').collect();
+    let [installation, "cluster", cluster, "node", name] = parts[..] else { return None };
+    (!installation.is_empty() && name == node.as_ref())
+        .then_some((installation.into(), cluster.parse().ok()?))
+}
+
+/// The address that has just answered, then the others.
+fn known_good_first(answered: &str, mut endpoints: Vec<String>) -> Vec<String> {
+    endpoints.retain(|endpoint| endpoint != answered);
+    endpoints.insert(0, answered.into());
+    endpoints
+}
+
+fn parse_address(address: String) -> Result<Ipv4Addr, BadReply> {
+    address.parse().map_err(|_| BadReply::Field { field: "the address", value: address })
+}
+
+fn check_endpoints(endpoints: Vec<String>) -> Result<Vec<String>, BadReply> {
+    let is_endpoint = |text: &String| {
+        let plain = |c: char| c.is_ascii_graphic();
+        let port = text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        port && text.len() <= 260 && text.chars().all(plain)
+    };
+    if endpoints.is_empty() || endpoints.len() > 16 || !endpoints.iter().all(is_endpoint) {
+        return Err(BadReply::Field { field: "the endpoints", value: endpoints.join(" ") });
+    }
+    Ok(endpoints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Says, TestCa, now};
+    use pilaster_common::error::causes;
+
+    const URI: &str = "spiffe://i-1/cluster/x-k3s/node/m-1";
+
+    struct Case {
+        uri: &'static str,
+        profile: Profile,
+        change: fn(&mut pb::JoinReply),
+    }
+
+    const GOOD: Case = Case { uri: URI, profile: Profile::Agent, change: |_| {} };
+
+    #[track_caller]
+    fn check_case(case: &Case) -> String {
+        let ca = TestCa::new("control");
+        let pair = ca.leaf(case.profile, &Says { uri: Some(case.uri), ..Says::default() });
+        let mut reply = pb::JoinReply {
+            chain: pair.chain().iter().map(|der| der.to_vec()).collect(),
+            roots: vec![ca.root.to_vec()],
+            endpoints: vec!["192.168.7.2:7443".into()],
+            server_time: 0,
+            nonce: vec![1; 16],
+            address: "192.168.7.11".into(),
+        };
+        (case.change)(&mut reply);
+        let node = "m-1".parse().expect("good");
+        let pins = Pins::one(ca.pin());
+        let asked = Asked {
+            address: "192.168.7.3:7443",
+            node: &node,
+            token_id: [0; 8],
+            pins: &pins,
+            nonce: [1; 16],
+        };
+        let key = PrivateKey::from_pem(pair.key().to_pem().as_bytes()).expect("own");
+        match check(&asked, key, reply, now()) {
+            Ok(Identity { installation, cluster, endpoints, .. }) => {
+                format!("{installation} {cluster} {}", endpoints.join(" "))
+            }
+            Err(error) => causes(&error),
+        }
+    }
+
+    #[test]
+    fn only_the_answer_to_the_own_question_is_taken() {
+        let other = |change| Case { change, ..GOOD };
+        let named = |uri| Case { uri, ..GOOD };
+        for (case, words) in [
+            (GOOD, "i-1 x-k3s 192.168.7.3:7443 192.168.7.2:7443"),
+            (other(|reply| reply.nonce[0] = 2), "nonce"),
+            (other(|reply| reply.chain.clear()), "no certificate"),
+            (other(|reply| reply.roots.clear()), "do not contain"),
+            (
+                other(|reply| reply.roots = vec![TestCa::new("other").root.to_vec()]),
+                "do not contain",
+            ),
+            (other(|reply| reply.endpoints.clear()), "endpoints"),
+            (other(|reply| reply.endpoints[0] = "a b:1".into()), "endpoints"),
+            (other(|reply| reply.address = "fe80::1".into()), "address"),
+            (named("spiffe://i-1/cluster/x-k3s/node/m-2"), "m-2"),
+            (named("spiffe://i-1/cluster/X/node/m-1"), "names"),
+            (named("https://i-1/cluster/x-k3s/node/m-1"), "names"),
+            (Case { profile: Profile::Peer, ..GOOD }, "must not hold for server"),
+        ] {
+            let answer = check_case(&case);
+            assert!(answer.contains(words), "{words}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_for_another_key_is_refused() {
+        let answer = check_case(&Case {
+            change: |reply| {
+                let ca = TestCa::new("control");
+                let pair = ca.leaf(Profile::Agent, &Says { uri: Some(URI), ..Says::default() });
+                reply.chain = vec![pair.leaf().to_vec()];
+            },
+            ..GOOD
+        });
+        assert!(answer.contains("not the one of the certificate"), "{answer}");
+    }
+}

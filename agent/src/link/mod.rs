@@ -1,0 +1,12 @@
+//! The connection to the coordinator: whom to trust ([`verifier`]), how it is dialled ([`dial`]), when again ([`backoff`]), the stream
+//! of reports and desired states ([`attach`]), and the only place where protobuf becomes ours ([`wire`]).
+
+pub(crate) mod attach;
+mod backoff;
+mod dial;
+mod verifier;
+pub(crate) mod wire;
+
+pub(crate) use backoff::Backoff;
+pub(crate) use dial::{DialError, Purpose, dial, over_tls, reason};
+pub(crate) use verifier::Pins;

@@ -1,0 +1,616 @@
+//! Decides what is to be done to the node: desired and observed in, steps and problems out.
+//!
+//! Pure; called by [`super::reconciler`]. Keeps promise 13: a desired state that is older, of another node, or not exactly what this
+//! agent renders from its values gives no step, only the reason. Keeps promise 7 in part: what is right already gives no step.
+//! Not here: when etcd may start, which the coordinator says (`WantedService`), and how a step is done (`apply::act`).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use pilaster_common::certificate::{CertificateFacts, key_hash};
+use pilaster_common::error::Told;
+use pilaster_common::etcd_conf::{EtcdConf, render_conf_yml};
+use pilaster_common::hosts_block::{self, HostEntry};
+use pilaster_common::pem;
+use pilaster_common::service_files::{
+    TEMPLATE_VERSION, render_service_conf, render_service_script,
+};
+use rustls_pki_types::CertificateDer;
+
+use super::desired::{Desired, WantedCertificate, WantedService};
+use super::memory::Accepted;
+use super::observe::Observed;
+use super::reconciler::Own;
+use super::refusal::Refusal;
+use crate::apply::{Ca, ManagedFile, Step, TextFile};
+use crate::service::ServiceState;
+
+/// What to do, and what keeps the node from being as desired.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) problems: Vec<Told>,
+}
+
+impl Decision {
+    /// Whether all is in place.
+    pub(crate) fn is_done(&self) -> bool {
+        self.steps.is_empty() && self.problems.is_empty()
+    }
+}
+
+/// Decides.
+pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decision {
+    if let Err(refusal) = check(own, desired, observed) {
+        let what = format!("cannot take over generation {}", desired.generation);
+        return Decision { steps: Vec::new(), problems: vec![Told::new(what, &refusal)] };
+    }
+    let mut steps = Vec::new();
+    steps.extend(remember(desired, observed));
+    if !observed.folder_in_order {
+        steps.push(Step::MakeFolder);
+    }
+    steps.extend(place(observed, ManagedFile::ClientCa, encode(&desired.client_ca)));
+    steps.extend(place(observed, ManagedFile::PeerCa, encode(&desired.peer_ca)));
+    steps.extend(issue(desired, observed));
+    steps.extend(hosts(desired, observed));
+    for (file, text) in rendered(&desired.etcd) {
+        steps.extend(place(observed, ManagedFile::Text(file), text));
+    }
+    steps.extend(service(desired, observed));
+    Decision { steps, problems: stopped(desired, observed).into_iter().collect() }
+}
+
+fn check(own: &Own, desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
+    check_age(desired, observed.accepted)?;
+    check_target(own, desired, observed)?;
+    check_texts(desired)?;
+    check_hosts(desired)?;
+    check_certificates(&desired.certificates)?;
+    check_host_is_ready(desired, observed)
+}
+
+fn check_age(desired: &Desired, accepted: Accepted) -> Result<(), Refusal> {
+    if desired.epoch < accepted.epoch {
+        return Err(Refusal::OldEpoch { got: desired.epoch, accepted: accepted.epoch });
+    }
+    if desired.generation < accepted.generation {
+        return Err(Refusal::OldGeneration { accepted: accepted.generation });
+    }
+    if desired.template_version != TEMPLATE_VERSION {
+        return Err(Refusal::Template { got: desired.template_version });
+    }
+    Ok(())
+}
+
+fn check_target(own: &Own, desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
+    let conf = &desired.etcd;
+    if (&conf.node, &conf.cluster) != (&own.node, &own.cluster) {
+        return Err(Refusal::OtherNode {
+            got: format!("{} of {}", conf.node, conf.cluster),
+            own: format!("{} of {}", own.node, own.cluster),
+        });
+    }
+    if !observed.facts.addresses.iter().any(|net| net.addr() == conf.address) {
+        return Err(Refusal::OtherAddress { got: conf.address.into() });
+    }
+    if !conf.members.iter().any(|member| member.name == own.node) {
+        return Err(Refusal::NotAMember);
+    }
+    Ok(())
+}
+
+/// The agent's own rendering decides; the coordinator's must be the same, and of every file.
+fn check_texts(desired: &Desired) -> Result<(), Refusal> {
+    for (file, own) in rendered(&desired.etcd) {
+        let mut theirs = desired.files.iter().filter(|(kind, _)| *kind == file);
+        let differs = |difference: String| Refusal::OtherText { file, difference };
+        let (_, text) = theirs.next().ok_or_else(|| differs("it was not sent".into()))?;
+        if theirs.next().is_some() {
+            return Err(differs("it was sent twice".into()));
+        }
+        if *text != own {
+            return Err(differs(first_difference(text, &own)));
+        }
+    }
+    Ok(())
+}
+
+fn first_difference(theirs: &str, own: &str) -> String {
+    let mut own = own.lines();
+    for (number, theirs) in theirs.lines().enumerate() {
+        let own = own.next();
+        if own != Some(theirs) {
+            let own = own.unwrap_or("its end");
+            return format!("line {} is {theirs:?}, where {own:?} is right", number + 1);
+        }
+    }
+    "its end is missing or differs".into()
+}
+
+/// Only names of the cluster, so that no other host can be impersonated.
+fn check_hosts(desired: &Desired) -> Result<(), Refusal> {
+    for HostEntry { address, names } in &desired.hosts {
+        if !is_host_address(*address) {
+            return Err(Refusal::ForeignAddress { address: *address });
+        }
+        if let Some(name) = names.iter().find(|name| !is_name_of_cluster(desired, name)) {
+            return Err(Refusal::ForeignName { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn is_host_address(address: IpAddr) -> bool {
+    !(address.is_loopback() || address.is_unspecified() || address.is_multicast())
+}
+
+fn is_name_of_cluster(desired: &Desired, name: &str) -> bool {
+    let domain = desired.hosts_domain.as_ref().filter(|domain| **domain == desired.etcd.domain);
+    domain.is_some_and(|domain| domain.covers(name))
+        || desired.etcd.members.iter().any(|member| member.name.as_ref() == name)
+}
+
+fn check_certificates(wanted: &[WantedCertificate]) -> Result<(), Refusal> {
+    for (i, one) in wanted.iter().enumerate() {
+        if wanted[..i].iter().any(|other| other.profile == one.profile) {
+            return Err(Refusal::TwoOfAProfile { profile: one.profile });
+        }
+    }
+    Ok(())
+}
+
+fn check_host_is_ready(desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
+    let got = desired.etcd.version;
+    let installed = observed.facts.etcd_version.ok_or(Refusal::NoEtcd)?;
+    if got != installed {
+        return Err(Refusal::OtherVersion { got, installed });
+    }
+    if !observed.etcd_user {
+        return Err(Refusal::NoEtcdUser);
+    }
+    if observed.hosts.is_none() {
+        return Err(Refusal::HostsUnreadable);
+    }
+    if !observed.port_holders.is_empty() {
+        let holders: Vec<_> = observed.port_holders.iter().map(ToString::to_string).collect();
+        return Err(Refusal::PortsTaken { holders: holders.join(", ") });
+    }
+    Ok(())
+}
+
+fn remember(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let accepted = Accepted { epoch: desired.epoch, generation: desired.generation };
+    (accepted != observed.accepted).then_some(Step::Accept(accepted))
+}
+
+fn encode(certificates: &[CertificateDer<'static>]) -> String {
+    pem::encode_certificates(certificates)
+}
+
+fn rendered(conf: &EtcdConf) -> [(TextFile, String); 3] {
+    [
+        (TextFile::EtcdConf, render_conf_yml(conf)),
+        (TextFile::ServiceConf, render_service_conf(conf)),
+        (TextFile::ServiceScript, render_service_script(conf)),
+    ]
+}
+
+fn place(observed: &Observed, file: ManagedFile, text: String) -> Option<Step> {
+    let content = text.into_bytes();
+    let right = observed
+        .files
+        .get(&file)
+        .is_some_and(|present| present.in_order && present.sha256 == key_hash(&content));
+    (!right).then_some(Step::Place { file, content })
+}
+
+fn hosts(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let present = observed.hosts.as_deref()?;
+    let wanted = hosts_block::replace_in(present, &desired.hosts);
+    (wanted.trim_end() != present.trim_end())
+        .then(|| Step::Place { file: ManagedFile::Hosts, content: wanted.into_bytes() })
+}
+
+/// One call for all that are missing, say something else, or end soon.
+fn issue(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let wanted: Vec<_> =
+        desired.certificates.iter().filter(|wanted| !holds(observed, wanted)).cloned().collect();
+    let ca = || Ca { client: desired.client_ca.clone(), peer: desired.peer_ca.clone() };
+    (!wanted.is_empty()).then(|| Step::Issue { generation: desired.generation, wanted, ca: ca() })
+}
+
+/// A key file that others could read counts as lost: its key is replaced.
+fn holds(observed: &Observed, wanted: &WantedCertificate) -> bool {
+    observed.held.get(&wanted.profile).is_some_and(|held| {
+        held.in_order
+            && wanted.is_met_by(&held.leaf)
+            && held.leaf.not_after.since(observed.now) >= renew_before(wanted, &held.leaf)
+    })
+}
+
+/// A CA near its end signs for less than the wanted time: such a leaf is renewed after a tenth of its life, and not at once again.
+fn renew_before(wanted: &WantedCertificate, leaf: &CertificateFacts) -> Duration {
+    wanted.renew_before.min(leaf.not_after.since(leaf.not_before) * 9 / 10)
+}
+
+/// The first start in a formation, and the runlevel. The marker comes last: a power cut before it means another first start.
+fn service(desired: &Desired, observed: &Observed) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if desired.service == WantedService::Hold {
+        return steps;
+    }
+    let token = &desired.etcd.token;
+    let started = observed.started.as_ref() == Some(token);
+    if !started && observed.service != ServiceState::Started {
+        steps.push(Step::Start);
+    }
+    if !observed.enabled {
+        steps.push(Step::Enable);
+    }
+    if !started {
+        steps.push(Step::RememberStarted { token: token.clone() });
+    }
+    steps
+}
+
+/// Once started, a service that does not run is left to the person who stopped it, or to its supervisor, and told.
+fn stopped(desired: &Desired, observed: &Observed) -> Option<Told> {
+    if desired.service == WantedService::Hold
+        || observed.started.as_ref() != Some(&desired.etcd.token)
+    {
+        return None;
+    }
+    let cause = match observed.service {
+        ServiceState::Started => return None,
+        ServiceState::Absent => "its service script is gone",
+        ServiceState::Stopped => {
+            "it was stopped since it was started first; the agent leaves that to a person"
+        }
+        ServiceState::Crashed => "its supervisor has died",
+    };
+    Some(Told {
+        what: "etcd does not run".into(),
+        cause: cause.into(),
+        help: "start it: rc-service etcd start".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pilaster_common::clock::Timestamp;
+    use pilaster_common::etcd_conf::{InitialState, Member};
+    use pilaster_common::profile::{LEAVES, Profile};
+
+    use super::*;
+    use crate::facts::{Facts, Machine, PortHolder};
+    use crate::reconcile::observe::{Held, PresentFile};
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn own() -> Own {
+        Own { node: "m-1".parse().expect("good"), cluster: "x-k3s".parse().expect("good") }
+    }
+
+    fn conf() -> EtcdConf {
+        EtcdConf {
+            version: "3.5.16".parse().expect("known"),
+            cluster: own().cluster,
+            domain: "edge.huatai.me".parse().expect("good"),
+            node: own().node,
+            address: [192, 168, 7, 11].into(),
+            members: ["m-1", "m-2"]
+                .map(|name| Member {
+                    name: name.parse().expect("good"),
+                    host: format!("{name}.edge.huatai.me"),
+                })
+                .to_vec(),
+            token: "x-k3s-1".into(),
+            initial_state: InitialState::New,
+            heartbeat_ms: 500,
+            election_ms: 5000,
+            snapshot_count: 10_000,
+            quota_bytes: 1 << 29,
+            compaction_retention_seconds: 3600,
+            architecture: "aarch64".into(),
+            memory_limit_bytes: None,
+        }
+    }
+
+    fn desired() -> Desired {
+        Desired {
+            epoch: 3,
+            generation: 7,
+            etcd: conf(),
+            template_version: TEMPLATE_VERSION,
+            files: rendered(&conf()).to_vec(),
+            hosts: vec![entry(
+                [192, 168, 7, 12],
+                &["m-2.edge.huatai.me", "m-2", "etcd.edge.huatai.me"],
+            )],
+            hosts_domain: Some(conf().domain),
+            certificates: LEAVES.map(wanted).to_vec(),
+            client_ca: vec![vec![1, 2, 3].into()],
+            peer_ca: vec![vec![4, 5, 6].into()],
+            service: WantedService::Run,
+        }
+    }
+
+    fn entry(address: [u8; 4], names: &[&str]) -> HostEntry {
+        HostEntry {
+            address: address.into(),
+            names: names.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn wanted(profile: Profile) -> WantedCertificate {
+        WantedCertificate {
+            profile,
+            names: vec!["m-1".into()],
+            addresses: vec![[192, 168, 7, 11].into()],
+            common_name: "m-1".into(),
+            issuer_key_id: vec![9],
+            renew_before: 270 * DAY,
+        }
+    }
+
+    fn held(profile: Profile) -> Held {
+        let wanted = wanted(profile);
+        Held {
+            in_order: true,
+            leaf: CertificateFacts {
+                serial: vec![1],
+                not_before: NOW.minus(DAY),
+                not_after: NOW.plus(365 * DAY),
+                common_name: wanted.common_name,
+                names: wanted.names,
+                addresses: wanted.addresses,
+                uris: Vec::new(),
+                public_key: Vec::new(),
+                key_id: Vec::new(),
+                issuer_key_id: wanted.issuer_key_id,
+            },
+        }
+    }
+
+    /// A node on which `desired()` is in place and etcd runs.
+    fn settled() -> Observed {
+        let desired = desired();
+        let mut files: BTreeMap<ManagedFile, PresentFile> = rendered(&conf())
+            .into_iter()
+            .map(|(file, text)| (ManagedFile::Text(file), present(&text)))
+            .collect();
+        files.insert(ManagedFile::ClientCa, present(&encode(&desired.client_ca)));
+        files.insert(ManagedFile::PeerCa, present(&encode(&desired.peer_ca)));
+        Observed {
+            now: NOW,
+            facts: Facts {
+                hostname: "m-1".into(),
+                addresses: vec!["192.168.7.11/24".parse().expect("good")],
+                etcd_version: Some(conf().version),
+                machine: Machine::default(),
+            },
+            accepted: Accepted { epoch: 3, generation: 7 },
+            started: Some(conf().token),
+            folder_in_order: true,
+            files,
+            held: LEAVES.map(|profile| (profile, held(profile))).into(),
+            hosts: Some(hosts_block::replace_in("127.0.0.1 localhost\n", &desired.hosts)),
+            service: ServiceState::Started,
+            enabled: true,
+            etcd_user: true,
+            port_holders: Vec::new(),
+        }
+    }
+
+    fn present(text: &str) -> PresentFile {
+        PresentFile { sha256: key_hash(text.as_bytes()), in_order: true }
+    }
+
+    /// A step in two words.
+    fn name(step: &Step) -> String {
+        match step {
+            Step::Accept(accepted) => format!("accept {}.{}", accepted.epoch, accepted.generation),
+            Step::MakeFolder => "folder".into(),
+            Step::Place { file, .. } => format!("place {file:?}"),
+            Step::Issue { wanted, .. } => {
+                let profiles: Vec<_> = wanted.iter().map(|one| one.profile.name()).collect();
+                format!("issue {}", profiles.join("+"))
+            }
+            Step::Start => "start".into(),
+            Step::Enable => "enable".into(),
+            Step::RememberStarted { token } => format!("started {token}"),
+        }
+    }
+
+    #[track_caller]
+    fn steps(change: impl FnOnce(&mut Desired, &mut Observed)) -> Vec<String> {
+        let (mut desired, mut observed) = (desired(), settled());
+        change(&mut desired, &mut observed);
+        let decision = decide(&own(), &desired, &observed);
+        assert_eq!(decision.problems, [], "{:?}", decision.steps);
+        decision.steps.iter().map(name).collect()
+    }
+
+    #[track_caller]
+    fn refused(words: &str, change: impl FnOnce(&mut Desired, &mut Observed)) {
+        let (mut desired, mut observed) = (desired(), settled());
+        observed.files.clear(); // there would be something to do
+        change(&mut desired, &mut observed);
+        let decision = decide(&own(), &desired, &observed);
+        assert_eq!(decision.steps, [], "{words}");
+        let told = decision.problems.first().expect("the reason");
+        assert!(told.cause.contains(words), "{words}: {told}");
+        assert!(!told.help.is_empty(), "{told}");
+    }
+
+    #[test]
+    fn a_node_that_is_as_desired_gives_no_step() {
+        assert_eq!(steps(|_, _| {}), [""; 0]);
+    }
+
+    #[test]
+    fn an_empty_node_is_brought_up_in_order() {
+        let all = steps(|_, o| {
+            o.accepted = Accepted::default();
+            o.started = None;
+            o.folder_in_order = false;
+            o.files.clear();
+            o.held.clear();
+            o.hosts = Some("127.0.0.1 localhost\n".into());
+            o.service = ServiceState::Absent;
+            o.enabled = false;
+        });
+        assert_eq!(
+            all,
+            [
+                "accept 3.7",
+                "folder",
+                "place ClientCa",
+                "place PeerCa",
+                "issue server+peer+client",
+                "place Hosts",
+                "place Text(EtcdConf)",
+                "place Text(ServiceConf)",
+                "place Text(ServiceScript)",
+                "start",
+                "enable",
+                "started x-k3s-1",
+            ]
+        );
+    }
+
+    #[test]
+    fn each_difference_gives_exactly_its_step() {
+        let place = |file: ManagedFile| steps(move |_, o| o.files.retain(|kind, _| *kind != file));
+        assert_eq!(place(ManagedFile::ClientCa), ["place ClientCa"]);
+        assert_eq!(place(ManagedFile::PeerCa), ["place PeerCa"]);
+        for file in [TextFile::EtcdConf, TextFile::ServiceConf, TextFile::ServiceScript] {
+            assert_eq!(place(ManagedFile::Text(file)), [format!("place Text({file:?})")]);
+        }
+        let conf = ManagedFile::Text(TextFile::EtcdConf);
+        let spoiled = |o: &mut Observed| o.files.get_mut(&conf).expect("there").in_order = false;
+        assert_eq!(steps(|_, o| spoiled(o)), ["place Text(EtcdConf)"]);
+        assert_eq!(steps(|_, o| o.hosts = Some(String::new())), ["place Hosts"]);
+        assert_eq!(steps(|d, _| d.hosts.clear()), ["place Hosts"]);
+        let untouched = |d: &mut Desired, o: &mut Observed| {
+            d.hosts.clear();
+            o.hosts = Some("127.0.0.1 localhost".into());
+        };
+        assert_eq!(steps(untouched), [""; 0], "no block is wanted, and there is none");
+        assert_eq!(steps(|_, o| o.folder_in_order = false), ["folder"]);
+        assert_eq!(steps(|_, o| o.enabled = false), ["enable"]);
+        assert_eq!(steps(|d, _| d.generation = 8), ["accept 3.8"]);
+        assert_eq!(steps(|d, _| d.epoch = 4), ["accept 4.7"]);
+    }
+
+    #[test]
+    fn a_changed_conf_restarts_nothing() {
+        let all = steps(|d, _| {
+            d.generation = 8;
+            d.etcd.initial_state = InitialState::Existing;
+            d.files = rendered(&d.etcd).to_vec();
+        });
+        assert_eq!(all, ["accept 3.8", "place Text(EtcdConf)"]);
+    }
+
+    #[test]
+    fn a_certificate_is_replaced_when_it_is_not_what_is_wanted() {
+        let peer = |change: fn(&mut Held)| {
+            steps(move |_, o| change(o.held.get_mut(&Profile::Peer).expect("there")))
+        };
+        assert_eq!(peer(|held| held.leaf.issuer_key_id = vec![8]), ["issue peer"]);
+        assert_eq!(peer(|held| held.leaf.names.push("x".into())), ["issue peer"]);
+        assert_eq!(peer(|held| held.leaf.addresses.clear()), ["issue peer"]);
+        assert_eq!(peer(|held| held.leaf.common_name.clear()), ["issue peer"]);
+        assert_eq!(peer(|held| held.in_order = false), ["issue peer"]);
+        let left = |held: &mut Held, days: u32| {
+            held.leaf.not_before = NOW.minus((365 - days) * DAY);
+            held.leaf.not_after = NOW.plus(days * DAY);
+        };
+        assert_eq!(
+            steps(|_, o| left(o.held.get_mut(&Profile::Peer).expect("there"), 269)),
+            ["issue peer"]
+        );
+        assert_eq!(
+            steps(|_, o| left(o.held.get_mut(&Profile::Peer).expect("there"), 270)),
+            [""; 0]
+        );
+        let short = |held: &mut Held| held.leaf.not_after = NOW.plus(30 * DAY);
+        assert_eq!(peer(short), [""; 0], "a new one that the CA's end has cut short");
+        assert_eq!(steps(|_, o| drop(o.held.remove(&Profile::Server))), ["issue server"]);
+    }
+
+    #[test]
+    fn etcd_is_started_once_a_formation() {
+        let hold = |d: &mut Desired, o: &mut Observed| {
+            d.service = WantedService::Hold;
+            (o.started, o.enabled, o.service) = (None, false, ServiceState::Stopped);
+        };
+        assert_eq!(steps(hold), [""; 0]);
+        assert_eq!(
+            steps(|_, o| {
+                (o.started, o.enabled, o.service) = (None, false, ServiceState::Stopped);
+            }),
+            ["start", "enable", "started x-k3s-1"]
+        );
+        let cut_off = |_: &mut Desired, o: &mut Observed| o.started = None;
+        assert_eq!(steps(cut_off), ["started x-k3s-1"], "a power cut before the marker");
+        let again = |_: &mut Desired, o: &mut Observed| {
+            (o.started, o.service) = (Some("x-k3s-0".into()), ServiceState::Stopped);
+        };
+        assert_eq!(steps(again), ["start", "started x-k3s-1"], "another formation");
+    }
+
+    #[test]
+    fn an_etcd_that_a_person_stopped_stays_stopped_and_is_told() {
+        for (state, words) in
+            [(ServiceState::Stopped, "was stopped"), (ServiceState::Crashed, "supervisor")]
+        {
+            let mut observed = settled();
+            observed.service = state;
+            let decision = decide(&own(), &desired(), &observed);
+            assert_eq!(decision.steps, []);
+            assert!(!decision.is_done());
+            assert!(decision.problems[0].cause.contains(words), "{:?}", decision.problems);
+        }
+    }
+
+    #[test]
+    fn promise_13_what_a_bad_coordinator_sends_is_refused_and_nothing_is_written() {
+        refused("epoch is 2", |d, _| d.epoch = 2);
+        refused("generation 7 was accepted", |d, _| d.generation = 6);
+        refused("version 99", |d, _| d.template_version = 99);
+        refused("m-2 of x-k3s", |d, _| d.etcd.node = "m-2".parse().expect("good"));
+        refused("m-1 of y", |d, _| d.etcd.cluster = "y".parse().expect("good"));
+        refused("192.168.7.99", |d, _| d.etcd.address = [192, 168, 7, 99].into());
+        refused("not among the members", |d, _| drop(d.etcd.members.remove(0)));
+        refused("two peer", |d, _| d.certificates.push(wanted(Profile::Peer)));
+        refused("was not sent", |d, _| drop(d.files.pop()));
+        refused("was sent twice", |d, _| d.files.push(d.files[0].clone()));
+        refused("\"auto-tls: true\"", |d, _| d.files[0].1.push_str("auto-tls: true\n"));
+        refused("the service's script", |d, _| d.files[2].1.push_str("rm -rf /\n"));
+        refused("the service's settings", |d, _| d.files[1].1.insert(0, ' '));
+        refused("github.com", |d, _| d.hosts[0].names.push("github.com".into()));
+        refused("localhost", |d, _| d.hosts[0].names.push("localhost".into()));
+        refused("m-9", |d, _| d.hosts[0].names.push("m-9".into()));
+        refused("edge.huatai.me", |d, _| d.hosts_domain = Some("huatai.me".parse().expect("good")));
+        refused("127.0.0.1", |d, _| d.hosts[0].address = [127, 0, 0, 1].into());
+    }
+
+    #[test]
+    fn a_host_that_cannot_run_it_is_told_before_anything_is_written() {
+        refused("etcd is not installed", |_, o| o.facts.etcd_version = None);
+        refused("etcd 3.4.23 is installed", |_, o| {
+            o.facts.etcd_version = "3.4.23".parse().ok();
+        });
+        refused("no user etcd", |_, o| o.etcd_user = false);
+        refused("/etc/hosts", |_, o| o.hosts = None);
+        refused("port 2379 is taken by nginx (pid 4)", |_, o| {
+            o.port_holders = vec![PortHolder { port: 2379, process: "nginx (pid 4)".into() }];
+        });
+    }
+}

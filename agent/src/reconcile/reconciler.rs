@@ -1,0 +1,417 @@
+//! The one owner of all that is done to the node: look, decide, act, report, and wait for the next reason to look.
+//!
+//! Level-triggered: each pass compares the whole desired state with the whole node, so a lost event costs one resync at most.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pilaster_common::clock::Clock;
+use pilaster_common::error::Told;
+use pilaster_common::name::{ClusterName, NodeName};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use super::decide::{Decision, decide};
+use super::desired::{Desired, WantedService};
+use super::memory::{Accepted, Memory, MemoryError};
+use super::observe::{Observed, observe};
+use super::report::Report;
+use crate::apply::{Host, ManagedFile, act};
+use crate::config::{FACTS_MAX_AGE, RESYNC_INTERVAL, STEP_BACKOFF};
+use crate::etcd::{EtcdState, Pace};
+use crate::facts::{self, Facts};
+use crate::link::Backoff;
+use crate::link::attach::Latest;
+use crate::service::ServiceState;
+use crate::status;
+
+/// Who this node is, from its identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) node: NodeName,
+    pub(crate) cluster: ClusterName,
+}
+
+/// What the reconciler listens to, and what it keeps up to date.
+pub(crate) struct Wires {
+    pub(crate) desired: watch::Receiver<Latest>,
+    pub(crate) channel: watch::Receiver<Option<Channel>>,
+    pub(crate) etcd: watch::Receiver<EtcdState>,
+    pub(crate) pace: watch::Sender<Pace>,
+    pub(crate) report: watch::Sender<Option<Report>>,
+}
+
+/// The task.
+pub(crate) struct Reconciler<H> {
+    own: Own,
+    host: H,
+    memory: Memory,
+    clock: Arc<dyn Clock>,
+    wires: Wires,
+    facts: Option<(Facts, Instant)>,
+    boot_id: String,
+    /// Of the desired state that was wholly in place at the last look.
+    generation: u64,
+    backoff: Backoff,
+    setback: Option<Setback>,
+    /// Why the last look failed: logged once.
+    blind: Option<Told>,
+}
+
+/// A step that failed: it is not tried again before this moment, unless something else is wanted or the link has come back.
+struct Setback {
+    until: Instant,
+    of: Accepted,
+    told: Told,
+}
+
+/// Steps decided after acting: none is expected in the second round, more than three mean that something undoes them.
+const ROUNDS_MAX: usize = 3;
+
+impl<H: Host> Reconciler<H> {
+    /// For the node `own`.
+    pub(crate) fn new(
+        own: Own,
+        host: H,
+        memory: Memory,
+        clock: Arc<dyn Clock>,
+        wires: Wires,
+    ) -> Self {
+        Self {
+            own,
+            host,
+            memory,
+            clock,
+            wires,
+            facts: None,
+            boot_id: facts::boot_id(),
+            generation: 0,
+            backoff: Backoff::new(STEP_BACKOFF),
+            setback: None,
+            blind: None,
+        }
+    }
+
+    /// Cancel safety: none. Give it a task and let it end; `shutdown` stops it between two passes.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            let pause = self.pass().await; // outside `select!`: nothing can drop a half-done step
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                // cancel-safe: tokio docs
+                changed = self.wires.desired.changed() => if changed.is_err() { return },
+                changed = self.wires.channel.changed() => {
+                    if changed.is_err() { return }
+                    self.setback = None;
+                }
+                changed = self.wires.etcd.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One look, and all that follows from it. Answers when to look again if nothing happens.
+    async fn pass(&mut self) -> Duration {
+        let facts = self.facts().await;
+        let desired = self.wires.desired.borrow_and_update().clone();
+        let (observed, problems) = match desired {
+            None => (self.look(&facts), Vec::new()),
+            Some(Err(told)) => (self.look(&facts), vec![told]),
+            Some(Ok(desired)) => self.bring_to(&desired, &facts).await,
+        };
+        let observed = match observed {
+            Ok(observed) => observed,
+            Err(error) => {
+                let told = Told::new("cannot look at the node", &error);
+                if self.blind.as_ref() != Some(&told) {
+                    tracing::error!("{}", told.to_string().replace('\n', "; "));
+                }
+                self.blind = Some(told);
+                return RESYNC_INTERVAL;
+            }
+        };
+        self.blind = None;
+        if !problems.is_empty() {
+            self.facts = None; // a person may be about to mend it: look closer next time
+        }
+        self.publish(observed, problems);
+        let now = Instant::now();
+        let retry = self.setback.as_ref().map(|setback| setback.until).filter(|until| now < *until);
+        retry.map_or(RESYNC_INTERVAL, |until| RESYNC_INTERVAL.min(until - now))
+    }
+
+    fn look(&self, facts: &Facts) -> Result<Observed, MemoryError> {
+        observe(&self.host, &self.memory, facts, self.clock.now())
+    }
+
+    /// Looks, decides and acts until nothing is left to do, or something stands in the way.
+    async fn bring_to(
+        &mut self,
+        desired: &Desired,
+        facts: &Facts,
+    ) -> (Result<Observed, MemoryError>, Vec<Told>) {
+        self.set_pace(desired.service);
+        for _ in 0..ROUNDS_MAX {
+            let observed = match self.look(facts) {
+                Ok(observed) => observed,
+                Err(error) => return (Err(error), Vec::new()),
+            };
+            let decision = decide(&self.own, desired, &observed);
+            self.note_generation(desired, &decision);
+            if decision.steps.is_empty() {
+                self.backoff.reset();
+                return (Ok(observed), decision.problems);
+            }
+            if let Some(told) = self.held_back(desired) {
+                return (Ok(observed), vec![told]);
+            }
+            if let Err(told) = self.act(desired, &decision).await {
+                self.set_back(desired, told.clone());
+                return (self.look(facts), vec![told]);
+            }
+        }
+        let told = Told {
+            what: format!("cannot bring the node to generation {}", desired.generation),
+            cause: "something undoes what the agent does".into(),
+            help: "what was replaced stands in /var/log/pilaster-agent.log".into(),
+        };
+        self.set_back(desired, told.clone());
+        (self.look(facts), vec![told])
+    }
+
+    fn set_pace(&self, service: WantedService) {
+        let wanted = match service {
+            WantedService::Hold => Pace::Calm,
+            WantedService::Run => Pace::Eager,
+        };
+        self.wires.pace.send_if_modified(|pace| std::mem::replace(pace, wanted) != wanted);
+    }
+
+    fn set_back(&mut self, desired: &Desired, told: Told) {
+        let of = Accepted { epoch: desired.epoch, generation: desired.generation };
+        self.setback = Some(Setback { until: Instant::now() + self.backoff.pause(), of, told });
+    }
+
+    fn held_back(&mut self, desired: &Desired) -> Option<Told> {
+        let of = Accepted { epoch: desired.epoch, generation: desired.generation };
+        self.setback =
+            self.setback.take().filter(|back| back.of == of && Instant::now() < back.until);
+        self.setback.as_ref().map(|setback| setback.told.clone())
+    }
+
+    fn note_generation(&mut self, desired: &Desired, decision: &Decision) {
+        if decision.is_done() {
+            self.generation = desired.generation;
+        } else if self.generation == desired.generation {
+            self.generation = 0; // it was in place, and is no longer
+        }
+    }
+
+    async fn act(&self, desired: &Desired, decision: &Decision) -> Result<(), Told> {
+        for step in &decision.steps {
+            let channel = self.wires.channel.borrow().clone();
+            let what = format!("cannot bring the node to generation {}", desired.generation);
+            act(&self.host, &self.memory, channel, step, self.clock.now())
+                .await
+                .map_err(|error| Told::new(what, &error))?;
+        }
+        Ok(())
+    }
+
+    async fn facts(&mut self) -> Facts {
+        if let Some((facts, at)) = &self.facts
+            && at.elapsed() < FACTS_MAX_AGE
+        {
+            return facts.clone();
+        }
+        let facts = self.host.facts().await;
+        self.facts = Some((facts.clone(), Instant::now()));
+        facts
+    }
+
+    fn publish(&self, observed: Observed, problems: Vec<Told>) {
+        let report = Report {
+            facts: observed.facts,
+            epoch: observed.accepted.epoch,
+            generation: self.generation,
+            certificates: observed
+                .held
+                .into_iter()
+                .map(|(profile, held)| (profile, held.leaf))
+                .collect(),
+            service: observed.service,
+            etcd: self.etcd_of(observed.service),
+            problems,
+            boot_id: self.boot_id.clone(),
+            files: observed
+                .files
+                .iter()
+                .filter_map(|(file, present)| match file {
+                    ManagedFile::Text(text) => Some((*text, present.sha256)),
+                    _ => None,
+                })
+                .collect(),
+        };
+        self.tell(&report);
+        self.wires.report.send_replace(Some(report));
+    }
+
+    /// What answers on etcd's ports while its service does not run is not this node's member.
+    fn etcd_of(&self, service: ServiceState) -> EtcdState {
+        match service {
+            ServiceState::Started | ServiceState::Crashed => self.wires.etcd.borrow().clone(),
+            ServiceState::Absent | ServiceState::Stopped => EtcdState::default(),
+        }
+    }
+
+    /// For the log and for `pilaster-agent status`: only what is new.
+    fn tell(&self, report: &Report) {
+        let known = self.wires.report.borrow();
+        let known = known.as_ref();
+        if known.is_some_and(|known| !report.is_news_after(known)) {
+            return;
+        }
+        for told in &report.problems {
+            if known.is_none_or(|known| !known.problems.contains(told)) {
+                tracing::warn!("{}", told.to_string().replace('\n', "; "));
+            }
+        }
+        if report.generation != known.map_or(0, |known| known.generation) && report.generation != 0
+        {
+            tracing::info!("generation {} is in place", report.generation);
+        }
+        status::write(&report.lines());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pilaster_common::clock::SystemClock;
+    use pilaster_common::pem::Pair;
+    use pilaster_common::profile::{LEAVES, Profile};
+    use pilaster_proto::agent::v1 as pb;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::apply::TextFile;
+    use crate::link::attach::Link;
+    use crate::testing::{Coordinator, TestHost, desired, joining};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// An agent on a host in memory, attached to a coordinator over real TLS.
+    struct World {
+        host: TestHost,
+        coordinator: Coordinator,
+        reports: mpsc::Receiver<pb::Report>,
+        shutdown: CancellationToken,
+        _etcd: watch::Sender<EtcdState>,
+        _folder: tempfile::TempDir,
+    }
+
+    async fn world() -> World {
+        let (_, coordinator, reports, listener) = joining(|_| {});
+        tokio::spawn(coordinator.clone().serve(listener));
+        let (desired_in, desired) = watch::channel(None);
+        let (channel_in, channel) = watch::channel(None);
+        let (etcd_in, etcd) = watch::channel(EtcdState::default());
+        let (report, report_out) = watch::channel(None);
+        let identity = coordinator.identity();
+        let own = Own { node: identity.node.clone(), cluster: identity.cluster.clone() };
+        let folder = tempfile::tempdir().expect("folder");
+        let (host, shutdown) = (TestHost::default(), CancellationToken::new());
+        let reconciler = Reconciler::new(
+            own,
+            host.clone(),
+            Memory::at(folder.path()),
+            Arc::new(SystemClock),
+            Wires { desired, channel, etcd, pace: watch::channel(Pace::Calm).0, report },
+        );
+        let link = Link { identity, report: report_out, desired: desired_in, channel: channel_in };
+        tokio::spawn(reconciler.run(shutdown.clone()));
+        tokio::spawn(link.run(shutdown.clone()));
+        World { host, coordinator, reports, shutdown, _etcd: etcd_in, _folder: folder }
+    }
+
+    impl World {
+        fn want(&self, generation: u64, service: pb::WantedService) {
+            let desired = pb::Desired { generation, ..desired(&self.coordinator, service) };
+            self.coordinator.desired.send_replace(Some(desired));
+        }
+
+        /// The first report that is as wanted.
+        async fn report(&mut self, wanted: impl Fn(&pb::Report) -> bool) -> pb::Report {
+            let found = async {
+                while let Some(report) = self.reports.recv().await {
+                    if wanted(&report) {
+                        return report;
+                    }
+                }
+                panic!("the stream of reports ended");
+            };
+            tokio::time::timeout(PATIENCE, found).await.expect("a report within 10 s")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_is_brought_from_nothing_to_a_started_etcd() {
+        let mut world = world().await;
+        let first = world.report(|_| true).await;
+        assert_eq!((first.generation, first.certificates.len()), (0, 0));
+
+        world.want(1, pb::WantedService::Hold);
+        let ready = world.report(|report| report.generation == 1).await;
+        assert_eq!(ready.problems, []);
+        assert_eq!((ready.certificates.len(), ready.files.len()), (3, 3));
+        let done = world.host.take_done();
+        assert!(!done.contains(&"Start".to_owned()), "{done:?}");
+        for profile in LEAVES {
+            let state = world.host.state();
+            Pair::from_pem(&state.files[&ManagedFile::Leaf(profile)]).expect("a whole pair");
+        }
+
+        world.want(2, pb::WantedService::Run);
+        world.report(|report| report.generation == 2).await;
+        assert_eq!(world.host.take_done(), ["Start", "Enable"]);
+
+        world.want(3, pb::WantedService::Run);
+        world.report(|report| report.generation == 3).await;
+        assert_eq!(world.host.take_done(), [""; 0], "nothing is done twice");
+        world.shutdown.cancel();
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_reported_and_the_next_good_word_is_followed() {
+        let mut world = world().await;
+        let good = desired(&world.coordinator, pb::WantedService::Hold);
+        let mut bad = good.clone();
+        bad.files[0].text.push_str("force-new-cluster: true\n");
+        world.coordinator.desired.send_replace(Some(bad));
+        let report = world.report(|report| !report.problems.is_empty()).await;
+        assert!(report.problems[0].cause.contains("force-new-cluster"), "{report:?}");
+        assert_eq!(world.host.take_done(), [""; 0]);
+
+        let mut unknown = good.clone();
+        unknown.service = 0;
+        world.coordinator.desired.send_replace(Some(unknown));
+        let report = world.report(|r| r.problems.iter().any(|p| p.cause.contains("service"))).await;
+        assert_eq!((report.generation, world.host.take_done().len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn certificates_of_another_ca_are_refused_and_nothing_is_placed() {
+        let mut world = world().await;
+        let mut other = desired(&world.coordinator, pb::WantedService::Hold);
+        other.client_ca = other.peer_ca.clone(); // what is issued is signed by the other one
+        world.coordinator.desired.send_replace(Some(other));
+        let report = world.report(|report| !report.problems.is_empty()).await;
+        assert!(
+            report.problems[0].cause.contains("server certificate that came is refused"),
+            "{report:?}"
+        );
+        let state = world.host.state();
+        assert!(!state.files.contains_key(&ManagedFile::Leaf(Profile::Peer)), "all or none");
+        assert!(!state.files.contains_key(&ManagedFile::Text(TextFile::EtcdConf)));
+    }
+}

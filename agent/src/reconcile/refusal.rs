@@ -1,0 +1,80 @@
+//! Why a desired state is not taken over (promise 13), or cannot be yet. Nothing is written then.
+
+use std::net::IpAddr;
+
+use pilaster_common::error::Help;
+use pilaster_common::etcd_conf::EtcdVersion;
+use pilaster_common::profile::Profile;
+use pilaster_common::service_files::TEMPLATE_VERSION;
+
+use crate::apply::TextFile;
+use crate::config::ETCD_USER;
+
+/// What stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("its epoch is {got}, and {accepted} was accepted before")]
+    OldEpoch { got: u64, accepted: u64 },
+    #[error("generation {accepted} was accepted before")]
+    OldGeneration { accepted: u64 },
+    #[error(
+        "it is rendered with templates of version {got}, this agent has version {TEMPLATE_VERSION}"
+    )]
+    Template { got: u32 },
+    #[error("it is for {got}, and this is {own}")]
+    OtherNode { got: String, own: String },
+    #[error("it gives this node the address {got}, which its interface does not have")]
+    OtherAddress { got: IpAddr },
+    #[error("this node is not among the members that it names")]
+    NotAMember,
+    #[error("etcd is not installed")]
+    NoEtcd,
+    #[error("it is for etcd {got}, and etcd {installed} is installed")]
+    OtherVersion { got: EtcdVersion, installed: EtcdVersion },
+    #[error("{file} is not what its values give: {difference}")]
+    OtherText { file: TextFile, difference: String },
+    #[error(
+        "it would give {name:?} an address in /etc/hosts, which is none of the cluster's names"
+    )]
+    ForeignName { name: String },
+    #[error("it would give a name the address {address} in /etc/hosts")]
+    ForeignAddress { address: IpAddr },
+    #[error("it wants two {profile} certificates")]
+    TwoOfAProfile { profile: Profile },
+    #[error("there is no user {ETCD_USER}")]
+    NoEtcdUser,
+    #[error("/etc/hosts cannot be read as text")]
+    HostsUnreadable,
+    #[error("{holders}")]
+    PortsTaken { holders: String },
+}
+
+impl Help for Refusal {
+    fn help(&self) -> Option<String> {
+        const INSTALL: &str =
+            "apk add etcd etcd-ctl (Alpine), or apt-get install etcd-server etcd-client (Debian)";
+        Some(match self {
+            Self::OldEpoch { .. } | Self::OldGeneration { .. } => {
+                "was an old backup of the coordinator put back? its log tells".into()
+            }
+            Self::Template { .. } => "bring agent and coordinator to the same release".into(),
+            Self::OtherAddress { .. } => {
+                "give the interface that address, or put the new one into the spec: coordctl apply".into()
+            }
+            Self::NoEtcd | Self::NoEtcdUser => format!("install it: {INSTALL}"),
+            Self::OtherVersion { .. } => {
+                "the coordinator renders for the version that this node reports; if this stays, read its log".into()
+            }
+            Self::HostsUnreadable => "write it anew as plain text, then this goes on by itself".into(),
+            Self::PortsTaken { .. } => "stop that process, or move it to other ports".into(),
+            Self::OtherNode { .. }
+            | Self::NotAMember
+            | Self::OtherText { .. }
+            | Self::ForeignName { .. }
+            | Self::ForeignAddress { .. }
+            | Self::TwoOfAProfile { .. } => {
+                "nothing was written; the coordinator is of another release, or not to be trusted".into()
+            }
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! `pilaster-agent run`: starts the three tasks, and ends them together.
+
+use std::sync::Arc;
+
+use pilaster_common::clock::SystemClock;
+use pilaster_common::error::Told;
+use pilaster_common::paths;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::System;
+use crate::config::{SHUTDOWN_GRACE, Settings, identity_folder};
+use crate::etcd::{EtcdState, Pace, Watch};
+use crate::exit::Failure;
+use crate::identity::{Folder, Identity, IdentityError};
+use crate::link::attach::{Latest, Link};
+use crate::reconcile::{Memory, Own, Reconciler, Wires};
+use crate::service::ServiceManager;
+
+/// Runs until SIGTERM.
+///
+/// # Errors
+/// When this node has not joined, or a task ends by itself: the service manager starts the agent again.
+pub async fn run(settings: Settings) -> Result<(), Failure> {
+    let what = "cannot run the agent";
+    let identity = Folder::at(identity_folder())
+        .current()
+        .and_then(|current| current.ok_or(IdentityError::NotJoined))
+        .map_err(|error| Failure::new(what, &error))?;
+    let services = ServiceManager::detect().ok_or_else(no_service_manager)?;
+    let shutdown = CancellationToken::new();
+    tracing::info!("{} of {} begins", identity.node, identity.cluster);
+    let mut tasks = spawn(settings, identity, services, &shutdown);
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
+    let ended_early = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        _ = tasks.join_next() => true,
+    };
+    shutdown.cancel();
+    let drained = timeout(SHUTDOWN_GRACE, async { while tasks.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        tracing::warn!("ended in the middle of a step; it is looked at again at the next start");
+    }
+    if ended_early { Err(task_ended()) } else { Ok(()) }
+}
+
+/// No core dumps, and no other process of this user may read this one's memory: it holds keys (promise 1).
+pub fn harden() {
+    use nix::sys::{prctl, resource};
+    let core = resource::setrlimit(resource::Resource::RLIMIT_CORE, 0, 0);
+    if core.and_then(|()| prctl::set_dumpable(false)).is_err() {
+        tracing::warn!("the kernel did not switch core dumps off");
+    }
+}
+
+fn spawn(
+    settings: Settings,
+    identity: Identity,
+    services: ServiceManager,
+    shutdown: &CancellationToken,
+) -> JoinSet<()> {
+    let (desired_in, desired) = watch::channel(Latest::None);
+    let (channel_in, channel) = watch::channel(None);
+    let (etcd_in, etcd) = watch::channel(EtcdState::default());
+    let (pace, pace_out) = watch::channel(Pace::default());
+    let (report, report_out) = watch::channel(None);
+    let system = System::new(identity.node.clone(), settings.interface, services);
+    let own = Own { node: identity.node.clone(), cluster: identity.cluster.clone() };
+    let reconciler = Reconciler::new(
+        own,
+        system.clone(),
+        Memory::at(paths::AGENT_STATE),
+        Arc::new(SystemClock),
+        Wires { desired, channel, etcd, pace, report },
+    );
+    let link = Link { identity, report: report_out, desired: desired_in, channel: channel_in };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(reconciler.run(shutdown.clone()));
+    tasks.spawn(link.run(shutdown.clone()));
+    tasks.spawn(Watch::new(system, pace_out, etcd_in).run(shutdown.clone()));
+    tasks
+}
+
+fn no_service_manager() -> Told {
+    Told {
+        what: "cannot run the agent".into(),
+        cause: "this host has no service manager that Pilaster knows: OpenRC is missing or has not booted".into(),
+        help: "run it on Alpine, or on Debian with the package openrc as its init".into(),
+    }
+}
+
+fn no_signals(error: &std::io::Error) -> Told {
+    Told { what: "cannot wait for signals".into(), cause: error.to_string(), help: String::new() }
+}
+
+fn task_ended() -> Failure {
+    Told {
+        what: "the agent ends".into(),
+        cause: "one of its tasks ended by itself".into(),
+        help: "the lines above tell why; OpenRC starts it again".into(),
+    }
+    .into()
+}

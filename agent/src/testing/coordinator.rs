@@ -1,0 +1,369 @@
+//! A coordinator over real TLS and real gRPC that answers as a test says. It checks the proof of a join as the real one does.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use pilaster_common::certificate;
+use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member, render_conf_yml};
+use pilaster_common::pem;
+use pilaster_common::profile::{LEAVES, Profile};
+use pilaster_common::service_files::{
+    TEMPLATE_VERSION, render_service_conf, render_service_script,
+};
+use pilaster_common::token::{EXPORTER_LABEL, Exporter, JoinToken, ProofKey};
+use pilaster_proto::agent::v1 as pb;
+use pilaster_proto::agent::v1::agent_server::{Agent, AgentServer};
+use pilaster_proto::agent::v1::enrollment_server::{Enrollment, EnrollmentServer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::pki::{Says, TestCa};
+use crate::trust;
+
+pub(crate) const NODE: &str = "m-1";
+const URI: &str = "spiffe://i-1/cluster/x-k3s/node/m-1";
+
+/// What a test reads and sets.
+#[derive(Clone)]
+pub(crate) struct Coordinator {
+    pub(crate) address: String,
+    pub(crate) control: Arc<TestCa>,
+    pub(crate) client: Arc<TestCa>,
+    pub(crate) peer: Arc<TestCa>,
+    /// Public keys that asked to join; the first `lost` answers are lost.
+    pub(crate) joins: Arc<Mutex<Vec<Vec<u8>>>>,
+    pub(crate) lost: usize,
+    proof_key: Arc<ProofKey>,
+    pub(crate) refusal: Option<(String, String)>,
+    pub(crate) desired: watch::Sender<Option<pb::Desired>>,
+    pub(crate) reports: mpsc::Sender<pb::Report>,
+}
+
+/// A token of `control`, and a coordinator for it.
+pub(crate) fn joining(
+    change: impl FnOnce(&mut Coordinator),
+) -> (JoinToken, Coordinator, mpsc::Receiver<pb::Report>, TcpListener) {
+    let control = TestCa::new("control");
+    let token = JoinToken::generate(control.pin()).expect("random bytes");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    listener.set_nonblocking(true).expect("a socket");
+    let (reports, received) = mpsc::channel(100);
+    let mut coordinator = Coordinator {
+        address: listener.local_addr().expect("bound").to_string(),
+        control: Arc::new(control),
+        client: Arc::new(TestCa::new("client")),
+        peer: Arc::new(TestCa::new("peer")),
+        joins: Arc::default(),
+        lost: 0,
+        proof_key: Arc::new(token.proof_key()),
+        refusal: None,
+        desired: watch::channel(None).0,
+        reports,
+    };
+    change(&mut coordinator);
+    let listener = TcpListener::from_std(listener).expect("a runtime");
+    (token, coordinator, received, listener)
+}
+
+impl Coordinator {
+    /// Serves every connection.
+    pub(crate) async fn serve(self, listener: TcpListener) {
+        let acceptor = TlsAcceptor::from(Arc::new(self.config()));
+        while let Ok((tcp, _)) = listener.accept().await {
+            let (acceptor, coordinator) = (acceptor.clone(), self.clone());
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(tcp).await else { return };
+                let exporter = stream
+                    .get_ref()
+                    .1
+                    .export_keying_material(Exporter::default(), EXPORTER_LABEL, None)
+                    .expect("after the handshake");
+                let incoming = tokio_stream::once(Ok::<_, io::Error>(Stream(stream)));
+                let served = Served { coordinator, exporter };
+                drop(
+                    tonic::transport::Server::builder()
+                        .add_service(EnrollmentServer::new(served.clone()))
+                        .add_service(AgentServer::new(served))
+                        .serve_with_incoming(incoming)
+                        .await,
+                );
+            });
+        }
+    }
+
+    fn config(&self) -> ServerConfig {
+        let says = Says { names: &["coordinator.pilaster.internal"], ..Says::default() };
+        let pair = self.control.leaf(Profile::Server, &says);
+        let chain = vec![pair.leaf().clone(), self.control.root.clone()];
+        let roots = trust::anchors([&self.control.root]).expect("a CA");
+        let clients =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(roots, trust::provider())
+                .allow_unauthenticated()
+                .build()
+                .expect("a root");
+        let mut config = ServerConfig::builder_with_provider(trust::provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("TLS 1.3")
+            .with_client_cert_verifier(clients)
+            .with_single_cert(chain, pair.key().to_der())
+            .expect("a pair");
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config
+    }
+
+    /// An identity as a join would have given it.
+    pub(crate) fn identity(&self) -> crate::identity::Identity {
+        crate::identity::Identity {
+            installation: "i-1".into(),
+            cluster: "x-k3s".parse().expect("good"),
+            node: NODE.parse().expect("good"),
+            address: [192, 168, 7, 11].into(),
+            endpoints: vec![self.address.clone()],
+            token_id: [0; 8],
+            pair: self.control.leaf(Profile::Agent, &Says { uri: Some(URI), ..Says::default() }),
+            roots: vec![self.control.root.clone()],
+        }
+    }
+}
+
+/// What the node should be, with the real renderings.
+pub(crate) fn desired(coordinator: &Coordinator, service: pb::WantedService) -> pb::Desired {
+    let conf = conf();
+    let encode = |ca: &TestCa| pem::encode_certificates([&ca.root]).into_bytes();
+    let ca_of = |profile| match profile {
+        Profile::Peer => &coordinator.peer,
+        _ => &coordinator.client,
+    };
+    pb::Desired {
+        epoch: 1,
+        generation: 1,
+        etcd: Some(pb::EtcdConfig {
+            version: conf.version.to_string(),
+            cluster: conf.cluster.to_string(),
+            domain: conf.domain.to_string(),
+            node: conf.node.to_string(),
+            address: conf.address.to_string(),
+            members: vec![pb::ClusterMember { name: NODE.into(), host: conf.host() }],
+            token: conf.token.clone(),
+            initial_state: pb::InitialState::New.into(),
+            heartbeat_ms: conf.heartbeat_ms,
+            election_ms: conf.election_ms,
+            snapshot_count: conf.snapshot_count,
+            quota_bytes: conf.quota_bytes,
+            compaction_retention_seconds: conf.compaction_retention_seconds,
+            architecture: conf.architecture.clone(),
+            memory_limit_bytes: 0,
+        }),
+        template_version: TEMPLATE_VERSION,
+        files: [
+            (pb::File::EtcdConf, render_conf_yml(&conf)),
+            (pb::File::ServiceConf, render_service_conf(&conf)),
+            (pb::File::ServiceScript, render_service_script(&conf)),
+        ]
+        .map(|(file, text)| pb::RenderedFile { file: file.into(), text })
+        .to_vec(),
+        hosts: vec![pb::HostEntry {
+            address: conf.address.to_string(),
+            names: vec![conf.host(), NODE.into()],
+        }],
+        certificates: LEAVES
+            .map(|profile| pb::WantedCertificate {
+                profile: message_profile(profile).into(),
+                names: vec![conf.host()],
+                addresses: vec!["127.0.0.1".into()],
+                common_name: NODE.into(),
+                issuer_key_id: certificate::read(&ca_of(profile).root).expect("own").key_id,
+                renew_before_seconds: 3600,
+            })
+            .to_vec(),
+        client_ca: encode(&coordinator.client),
+        peer_ca: encode(&coordinator.peer),
+        service: service.into(),
+        hosts_domain: conf.domain.to_string(),
+    }
+}
+
+pub(crate) fn conf() -> EtcdConf {
+    EtcdConf {
+        version: "3.5.16".parse().expect("known"),
+        cluster: "x-k3s".parse().expect("good"),
+        domain: "edge.example.net".parse().expect("good"),
+        node: NODE.parse().expect("good"),
+        address: [192, 168, 7, 11].into(),
+        members: vec![Member {
+            name: NODE.parse().expect("good"),
+            host: format!("{NODE}.edge.example.net"),
+        }],
+        token: "x-k3s-1".into(),
+        initial_state: InitialState::New,
+        heartbeat_ms: 500,
+        election_ms: 5000,
+        snapshot_count: 10_000,
+        quota_bytes: 1 << 29,
+        compaction_retention_seconds: 3600,
+        architecture: "x86_64".into(),
+        memory_limit_bytes: None,
+    }
+}
+
+fn message_profile(profile: Profile) -> pb::Profile {
+    match profile {
+        Profile::Agent => pb::Profile::Agent,
+        Profile::Server => pb::Profile::Server,
+        Profile::Peer => pb::Profile::Peer,
+        Profile::Client => pb::Profile::Client,
+    }
+}
+
+/// One connection's services.
+#[derive(Clone)]
+struct Served {
+    coordinator: Coordinator,
+    exporter: Exporter,
+}
+
+#[tonic::async_trait]
+impl Enrollment for Served {
+    async fn join(
+        &self,
+        request: Request<pb::JoinRequest>,
+    ) -> Result<Response<pb::JoinReply>, Status> {
+        let request = request.into_inner();
+        let coordinator = &self.coordinator;
+        if !coordinator.proof_key.verify(&self.exporter, &request.csr, NODE, &request.mac) {
+            return Err(Status::permission_denied("the proof does not hold"));
+        }
+        if let Some((message, help)) = &coordinator.refusal {
+            let help = help.clone().into_bytes().into();
+            return Err(Status::with_details(tonic::Code::PermissionDenied, message, help));
+        }
+        let key = certificate::read_request(&request.csr).expect("a CSR");
+        let leaf = coordinator.control.sign(
+            Profile::Agent,
+            &key,
+            &Says { uri: Some(URI), ..Says::default() },
+        );
+        let mut joins = coordinator.joins.lock().expect("no panic");
+        joins.push(key);
+        if joins.len() <= coordinator.lost {
+            return Err(Status::unavailable("lost on the way"));
+        }
+        Ok(Response::new(pb::JoinReply {
+            chain: vec![leaf.to_vec()],
+            roots: vec![coordinator.control.root.to_vec()],
+            endpoints: vec![coordinator.address.clone()],
+            server_time: 0,
+            nonce: request.nonce,
+            address: "192.168.7.11".into(),
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl Agent for Served {
+    type AttachStream = ReceiverStream<Result<pb::Desired, Status>>;
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<pb::Report>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        let mut up = request.into_inner();
+        let reports = self.coordinator.reports.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(report)) = up.message().await {
+                reports.send(report).await.ok();
+            }
+        });
+        let (down, stream) = mpsc::channel(1);
+        let mut desired = self.coordinator.desired.subscribe();
+        tokio::spawn(async move {
+            loop {
+                let latest = desired.borrow_and_update().clone();
+                if let Some(latest) = latest
+                    && down.send(Ok(latest)).await.is_err()
+                {
+                    return;
+                }
+                if desired.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn issue(
+        &self,
+        request: Request<pb::IssueRequest>,
+    ) -> Result<Response<pb::IssueReply>, Status> {
+        let coordinator = &self.coordinator;
+        let host = conf().host();
+        let says = Says {
+            common_name: NODE,
+            names: &[&host],
+            addresses: &[[127, 0, 0, 1].into()],
+            uri: None,
+        };
+        let issued = request
+            .into_inner()
+            .csrs
+            .iter()
+            .map(|csr| {
+                let key = certificate::read_request(&csr.der).expect("a CSR");
+                let (profile, ca) = match csr.profile() {
+                    pb::Profile::Peer => (Profile::Peer, &coordinator.peer),
+                    pb::Profile::Client => (Profile::Client, &coordinator.client),
+                    _ => (Profile::Server, &coordinator.client),
+                };
+                let chain = vec![ca.sign(profile, &key, &says).to_vec()];
+                pb::Issued { profile: csr.profile, chain }
+            })
+            .collect();
+        Ok(Response::new(pb::IssueReply { issued }))
+    }
+}
+
+/// A TLS stream that tonic takes.
+struct Stream(TlsStream<TcpStream>);
+
+impl Connected for Stream {
+    type ConnectInfo = ();
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

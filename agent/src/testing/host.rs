@@ -1,0 +1,95 @@
+//! A host in memory, with a list of what was done to it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use pilaster_common::atomic_file::Replaced;
+use zeroize::Zeroizing;
+
+use crate::apply::{Host, ManagedFile, PlaceError, Present};
+use crate::facts::{Facts, Machine, PortHolder};
+use crate::service::{ServiceError, ServiceState, ServiceVerb};
+
+/// The host; clones are the same one.
+#[derive(Clone, Default)]
+pub(crate) struct TestHost(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) files: BTreeMap<ManagedFile, Vec<u8>>,
+    pub(crate) done: Vec<String>,
+    folder: bool,
+    running: bool,
+    enabled: bool,
+}
+
+impl TestHost {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test panics while it holds this")
+    }
+
+    /// What was done since the last question.
+    pub(crate) fn take_done(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().done)
+    }
+}
+
+impl Host for TestHost {
+    async fn facts(&mut self) -> Facts {
+        Facts {
+            hostname: "m-1".into(),
+            addresses: vec!["192.168.7.11/24".parse().expect("good")],
+            etcd_version: "3.5.16".parse().ok(),
+            machine: Machine::default(),
+        }
+    }
+
+    fn read(&self, file: ManagedFile) -> io::Result<Option<Present>> {
+        let content = self.state().files.get(&file).cloned();
+        Ok(content.map(|content| Present { content: Zeroizing::new(content), in_order: true }))
+    }
+
+    fn place(&self, file: ManagedFile, content: &[u8]) -> Result<Replaced, PlaceError> {
+        let mut state = self.state();
+        state.done.push(format!("{file:?}"));
+        state.files.insert(file, content.into());
+        Ok(Replaced::Changed)
+    }
+
+    fn folder_in_order(&self) -> bool {
+        self.state().folder
+    }
+
+    fn make_folder(&self) -> Result<(), PlaceError> {
+        self.state().folder = true;
+        Ok(())
+    }
+
+    fn service(&self) -> ServiceState {
+        if self.state().running { ServiceState::Started } else { ServiceState::Stopped }
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.state().enabled
+    }
+
+    async fn act_on_service(&self, verb: ServiceVerb) -> Result<(), ServiceError> {
+        let mut state = self.state();
+        state.done.push(format!("{verb:?}"));
+        match verb {
+            ServiceVerb::Start => state.running = true,
+            ServiceVerb::Enable => state.enabled = true,
+        }
+        Ok(())
+    }
+
+    fn port_holders(&self, _: &[Ipv4Addr]) -> Vec<PortHolder> {
+        Vec::new()
+    }
+
+    fn etcd_user(&self) -> Option<(u32, u32)> {
+        Some((7, 7))
+    }
+}

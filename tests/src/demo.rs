@@ -1,0 +1,116 @@
+//! `cargo demo`: the main job, shown. From bare hosts to a healthy cluster with the lines that a person types, then the checks of
+//! the hand procedure, then the time beside what etcd alone needs.
+
+use std::time::Instant;
+
+use crate::error::LabError;
+use crate::journey::checks::{self, Checked};
+use crate::journey::{CLUSTER, DOMAIN, Journey, bare, keys};
+use crate::lab::{Host, HostSpec, Lab, LabOptions, machine, root};
+use crate::{Binaries, report};
+
+/// What is left afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// Nothing.
+    Down,
+    /// The lab stands, with the cluster in it.
+    Keep,
+}
+
+/// Runs the demonstration on three hosts; answers whether every check came out right.
+///
+/// # Errors
+/// A step failed.
+pub fn run(afterwards: Afterwards) -> Result<bool, LabError> {
+    report::step("this machine is ready", machine::prepare)?;
+    report::step("the hosts' root file system is there", root::ensure)?;
+    let binaries = Binaries::build()?;
+    let hosts =
+        (1..=3).map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)));
+    let options = LabOptions { hosts: hosts.collect(), ..LabOptions::default() };
+    let mut lab = report::step("three hosts and a workstation are up", || Lab::up(options))?;
+    let all_right = show(&lab, &binaries)?;
+    if afterwards == Afterwards::Keep {
+        lab.keep()?;
+        let id = lab.id();
+        report::line(format_args!(
+            "\nThe lab stands: cargo lab --id {id} exec x-k3s-m-1 -- rc-status; cargo lab --id {id} down"
+        ));
+    }
+    Ok(all_right)
+}
+
+fn show(lab: &Lab, binaries: &Binaries) -> Result<bool, LabError> {
+    let start = Instant::now();
+    let journey = Journey::begin(lab, binaries)?;
+    typed("ws", "pilaster-coordinator &");
+    let names: Vec<&str> = lab.hosts().iter().map(Host::name).collect();
+    typed(
+        "ws",
+        &format!("coordctl init {CLUSTER} --domain {DOMAIN} --members {}", names.join(",")),
+    );
+    typed("ws", &format!("coordctl apply {CLUSTER}.yml"));
+    journey.apply()?;
+    let mut enrolled = Vec::new();
+    for host in lab.hosts() {
+        typed("ws", &format!("coordctl enroll {}", host.name()));
+        let this = journey.enroll(host)?;
+        let join = this.lines.iter().find_map(|line| line.split("&& ").nth(1)).unwrap_or_default();
+        typed(host.name(), join);
+        report::line(String::from_utf8_lossy(&this.joined.stdout).trim_end());
+        enrolled.push(this);
+    }
+    journey.await_healthy()?;
+    let took = start.elapsed();
+    typed("ws", "what `coordctl enroll` showed meanwhile");
+    for enrolled in enrolled {
+        report::line(enrolled.finish()?.trim_end());
+    }
+    typed("ws", "coordctl status");
+    report::line(journey.ctl(["status"])?.trim_end());
+    journey.prepare_workstation()?;
+    let all_right = show_checks(&checks::run(&journey)?) & show_keys(&journey)?;
+    let alone = bare::time(&journey)?;
+    let ratio = took.as_secs_f64() / alone.as_secs_f64();
+    report::line(format_args!(
+        "\nfrom hosts that are up to all members healthy, enrollment included: {:.2} s\n\
+         etcd alone, from the same files, all three started by hand:          {:.2} s\n\
+         ratio: {ratio:.2}×",
+        took.as_secs_f64(),
+        alone.as_secs_f64(),
+    ));
+    Ok(all_right)
+}
+
+fn show_checks(checks: &[Checked]) -> bool {
+    report::line("");
+    for Checked { line, said, wrong } in checks {
+        let quiet = line.contains("openssl");
+        match wrong {
+            Some(why) => report::line(format_args!("WRONG  {line}\n{said}\n       {why}")),
+            None if quiet => report::line(format_args!("right  {line}")),
+            None => report::line(format_args!("right  {line}\n{said}")),
+        }
+    }
+    let right = checks.iter().filter(|checked| checked.wrong.is_none()).count();
+    report::line(format_args!("{right} of {} checks are right", checks.len()));
+    right == checks.len()
+}
+
+fn show_keys(journey: &Journey<'_>) -> Result<bool, LabError> {
+    let searched = keys::search(journey)?;
+    for leak in &searched.leaks {
+        report::line(format_args!("WRONG  {} is in {}", leak.needle, leak.path.display()));
+    }
+    let (planted, leaks) = (searched.planted.len(), searched.leaks.len());
+    report::line(format_args!(
+        "{} private keys made on the nodes: each planted copy was found ({planted}), elsewhere {leaks}",
+        searched.keys
+    ));
+    Ok(planted > 0 && leaks == 0)
+}
+
+fn typed(place: &str, line: &str) {
+    report::line(format_args!("{place}$ {line}"));
+}

@@ -1,0 +1,303 @@
+//! Installs the programs, starts the coordinator on the workstation, enrolls the hosts.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::Binaries;
+use crate::command::{line_of, output, output_ok};
+use crate::error::{LabError, at};
+use crate::lab::{Host, Lab};
+use crate::wait::wait_until;
+
+/// The cluster of the journey.
+pub const CLUSTER: &str = "x-k3s";
+/// Its domain.
+pub const DOMAIN: &str = "edge.huatai.me";
+/// Its service name.
+pub const SERVICE: &str = "etcd.edge.huatai.me";
+
+/// Where the coordinator of the workstation is reached.
+const ENDPOINT: &str = "192.168.7.2:7443";
+/// Forming takes some seconds at the slow timing of SD cards; a busy machine gets ten times that.
+const FORMED_LIMIT: &str = "90s";
+
+/// A cluster in the making: the coordinator runs on the workstation, the agent is installed on each host.
+#[derive(Debug)]
+pub struct Journey<'a> {
+    lab: &'a Lab,
+    binaries: Binaries,
+    coordinator: Option<Child>,
+}
+
+impl<'a> Journey<'a> {
+    /// Installs what a package would install, and starts the coordinator.
+    ///
+    /// # Errors
+    /// A program cannot be installed, or the coordinator does not start.
+    pub fn begin(lab: &'a Lab, binaries: &Binaries) -> Result<Self, LabError> {
+        for program in [&binaries.coordinator, &binaries.coordctl] {
+            lab.workstation().install(program)?;
+        }
+        let mut journey = Self { lab, binaries: binaries.clone(), coordinator: None };
+        for host in lab.hosts() {
+            journey.install_agent(host)?;
+        }
+        journey.start_coordinator()?;
+        Ok(journey)
+    }
+
+    /// The lab it happens in.
+    pub fn lab(&self) -> &'a Lab {
+        self.lab
+    }
+
+    /// Installs on a host what the agent's package installs.
+    ///
+    /// # Errors
+    /// The host is off, or the files cannot be laid out.
+    pub fn install_agent(&self, host: &Host) -> Result<(), LabError> {
+        let stage = self.lab.dir().join("stage");
+        let mut xtask = Command::new(&self.binaries.xtask);
+        xtask.arg("stage").arg(&stage).arg("--agent").arg(&self.binaries.agent);
+        let line = line_of(&xtask);
+        output_ok(&mut xtask, line)?;
+        for path in files_below(&stage)? {
+            let mode = fs::metadata(&path).map_err(at("look at", &path))?.permissions().mode();
+            let target = path.strip_prefix(&stage).expect("listed below it");
+            host.install(&path, &format!("/{}", target.display()), mode & 0o7777)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the coordinator on the workstation, and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not answer; its log is `coordinator.log` on the workstation.
+    pub fn start_coordinator(&mut self) -> Result<(), LabError> {
+        let workstation = self.lab.workstation();
+        let log = workstation.dir().join("coordinator.log");
+        let file =
+            fs::File::options().create(true).append(true).open(&log).map_err(at("open", &log))?;
+        let state = workstation.dir().join("coordinator");
+        let mut command = workstation.command(["pilaster-coordinator", "--state"]);
+        command.arg(state).env("PILASTER_SOCKET", self.socket());
+        let line = line_of(&command);
+        let child = command.stdin(Stdio::null()).stderr(file).spawn();
+        self.coordinator = Some(child.map_err(|source| LabError::Start { line, source })?);
+        wait_until("the coordinator listens", Duration::from_secs(20), || {
+            // 3: it cannot be reached; any other answer came from it
+            Ok(output(&mut self.coordctl(["status"]), "coordctl status".into())?.status.code()
+                != Some(3))
+        })
+    }
+
+    /// Kills the coordinator.
+    pub fn kill_coordinator(&mut self) {
+        if let Some(mut coordinator) = self.coordinator.take() {
+            let _ = coordinator.kill(); // it may be gone already
+            let _ = coordinator.wait();
+        }
+    }
+
+    /// `coordctl WORDS`, on the workstation.
+    pub fn coordctl<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Command {
+        let mut command = self.lab.workstation().command(["coordctl"]);
+        command.args(words).env("PILASTER_SOCKET", self.socket());
+        command
+    }
+
+    /// Runs `coordctl WORDS` to its end; an exit code other than 0 is an answer too.
+    ///
+    /// # Errors
+    /// It cannot be run at all.
+    pub fn ask<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Result<Output, LabError> {
+        let mut command = self.coordctl(words);
+        let line = line_of(&command);
+        output(&mut command, line)
+    }
+
+    /// Runs `coordctl WORDS`; answers its stdout.
+    ///
+    /// # Errors
+    /// The exit code is not 0.
+    pub fn ctl<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Result<String, LabError> {
+        let words: Vec<&str> = words.into_iter().collect();
+        let line = format!("coordctl {}", words.join(" "));
+        output_ok(&mut self.coordctl(words), line)
+    }
+
+    /// Writes the spec with all hosts of the lab, and applies it.
+    ///
+    /// # Errors
+    /// What `coordctl` says.
+    pub fn apply(&self) -> Result<(), LabError> {
+        let names: Vec<&str> = self.lab.hosts().iter().map(Host::name).collect();
+        self.ctl(["init", CLUSTER, "--domain", DOMAIN, "--members", &names.join(",")])?;
+        self.ctl(["apply", "x-k3s.yml"]).map(drop)
+    }
+
+    /// A token for a host, as `coordctl enroll` shows it.
+    ///
+    /// # Errors
+    /// What `coordctl` says.
+    pub fn token(&self, host: &str, more: &[&str]) -> Result<String, LabError> {
+        let words = ["enroll", host, "--no-wait"].into_iter().chain(more.iter().copied());
+        let said = self.ctl(words)?;
+        let token = said.split_whitespace().find(|word| word.starts_with("pj1_"));
+        token.map(str::to_owned).ok_or_else(|| LabError::NotYet(format!("no token in: {said}")))
+    }
+
+    /// Runs the line that `coordctl enroll` shows on a host, with the token on stdin; an exit code other than 0 is an answer too.
+    ///
+    /// # Errors
+    /// It cannot be run at all.
+    pub fn join(&self, host: &Host, token: &str, more: &[&str]) -> Result<Output, LabError> {
+        self.join_at(host, ENDPOINT, token, more)
+    }
+
+    /// The same, at another address.
+    ///
+    /// # Errors
+    /// It cannot be run at all.
+    pub fn join_at(
+        &self,
+        host: &Host,
+        endpoint: &str,
+        token: &str,
+        more: &[&str],
+    ) -> Result<Output, LabError> {
+        let words = ["pilaster-agent", "join", endpoint, "--token-file", "-"];
+        let mut command = host.command(words.into_iter().chain(more.iter().copied()))?;
+        let line = line_of(&command);
+        let start = |source| LabError::Start { line: line.clone(), source };
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().map_err(start)?;
+        let mut stdin = child.stdin.take().expect("piped above");
+        let _ = writeln!(stdin, "{token}"); // one that refused before it read has closed it
+        drop(stdin);
+        child.wait_with_output().map_err(start)
+    }
+
+    /// Lets a host in as a person does, and answers what both programs said: `coordctl enroll` follows it until the node has all
+    /// its files and waits for the others, or votes.
+    ///
+    /// # Errors
+    /// Either of the two ended with another exit code than 0.
+    pub fn enroll(&self, host: &Host) -> Result<Enrolled, LabError> {
+        let mut command = self.coordctl(["enroll", host.name()]);
+        let line = line_of(&command);
+        let named = line.clone();
+        let start = move |source| LabError::Start { line: named.clone(), source };
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut enroll = piped.spawn().map_err(&start)?;
+        let mut lines = Vec::new();
+        let mut token = None;
+        for said in BufReader::new(enroll.stdout.take().expect("piped above")).lines() {
+            let said = said.map_err(&start)?;
+            token =
+                said.split_whitespace().find(|word| word.starts_with("pj1_")).map(str::to_owned);
+            lines.push(said);
+            if token.is_some() {
+                break;
+            }
+        }
+        let joined = match token {
+            Some(token) => self.join(host, &token, &[])?,
+            None => {
+                return Err(LabError::Failed {
+                    line,
+                    output: enroll.wait_with_output().map_err(start)?,
+                });
+            }
+        };
+        if !joined.status.success() {
+            let _ = enroll.kill(); // it would wait for the node until the token ends
+            let _ = enroll.wait();
+            let line = format!("{}: pilaster-agent join", host.name());
+            return Err(LabError::Failed { line, output: joined });
+        }
+        Ok(Enrolled { lines, joined, enroll, line })
+    }
+
+    /// Enrolls every host and waits until the cluster is healthy.
+    ///
+    /// # Errors
+    /// What the programs say.
+    pub fn form(&self) -> Result<(), LabError> {
+        let enrolled: Vec<Enrolled> =
+            self.lab.hosts().iter().map(|host| self.enroll(host)).collect::<Result<_, _>>()?;
+        self.await_healthy()?;
+        enrolled.into_iter().try_for_each(|enrolled| enrolled.finish().map(drop))
+    }
+
+    /// Waits as a person does: `coordctl status --wait`.
+    ///
+    /// # Errors
+    /// It was not healthy in time; the error has the last state.
+    pub fn await_healthy(&self) -> Result<String, LabError> {
+        self.ctl(["status", "--wait", "--timeout", FORMED_LIMIT])
+    }
+
+    /// The workstation's name resolution and a client certificate of its own, as a person sets them up.
+    ///
+    /// # Errors
+    /// What `coordctl` says.
+    pub fn prepare_workstation(&self) -> Result<(), LabError> {
+        let names = self.ctl(["hosts"])?;
+        self.lab.workstation().write_hosts(&format!("127.0.0.1 localhost\n{names}"))?;
+        self.ctl(["client", "admin", "--split", "--out", "."]).map(drop)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.lab.dir().join("coordinator.sock")
+    }
+}
+
+impl Drop for Journey<'_> {
+    fn drop(&mut self) {
+        self.kill_coordinator();
+    }
+}
+
+/// A host that was let in; `coordctl enroll` may still follow it.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// What `coordctl enroll` printed up to the token.
+    pub lines: Vec<String>,
+    /// What `pilaster-agent join` said.
+    pub joined: Output,
+    enroll: Child,
+    line: String,
+}
+
+impl Enrolled {
+    /// Waits until `coordctl enroll` has ended, and answers the steps that it showed.
+    ///
+    /// # Errors
+    /// Its exit code is not 0.
+    pub fn finish(self) -> Result<String, LabError> {
+        let Self { enroll, line, .. } = self;
+        let output = enroll.wait_with_output();
+        let output = output.map_err(|source| LabError::Start { line: line.clone(), source })?;
+        if !output.status.success() {
+            return Err(LabError::Failed { line, output });
+        }
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>, LabError> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(at("list", &folder))? {
+            let path = entry.map_err(at("list", &folder))?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    Ok(files)
+}
