@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::error::Help;
 

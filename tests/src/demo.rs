@@ -103,12 +103,17 @@ fn show_keys(journey: &Journey<'_>) -> Result<bool, LabError> {
     for leak in &searched.leaks {
         report::line(format_args!("WRONG  {} is in {}", leak.needle, leak.path.display()));
     }
-    let (planted, leaks) = (searched.planted.len(), searched.leaks.len());
+    for missed in &searched.missed {
+        report::line(format_args!("WRONG  the search does not see {missed}"));
+    }
     report::line(format_args!(
-        "{} private keys made on the nodes: each planted copy was found ({planted}), elsewhere {leaks}",
-        searched.keys
+        "{} private keys made on the nodes: {} copies planted and {} of them missed; {} found elsewhere",
+        searched.keys,
+        searched.planted,
+        searched.missed.len(),
+        searched.leaks.len()
     ));
-    Ok(planted > 0 && leaks == 0)
+    Ok(searched.missed.is_empty() && searched.leaks.is_empty())
 }
 
 fn typed(place: &str, line: &str) {

@@ -7,6 +7,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 use crate::error::{LabError, at};
 
 /// How much of a file is held at once, in bytes.
@@ -39,6 +41,7 @@ pub struct Hit {
 /// A file or folder that cannot be read: then "nothing found" would not be true.
 pub fn find_bytes(root: &Path, needles: &[Needle], skip: &[&Path]) -> Result<Vec<Hit>, LabError> {
     let device = fs::symlink_metadata(root).map_err(at("look at", root))?.dev();
+    let automaton = automaton(needles);
     let mut hits = Vec::new();
     let mut paths = vec![root.to_owned()];
     while let Some(path) = paths.pop() {
@@ -61,11 +64,19 @@ pub fn find_bytes(root: &Path, needles: &[Needle], skip: &[&Path]) -> Result<Vec
             let Some(file) = unless_gone(File::open(&path)).map_err(at("open", &path))? else {
                 continue;
             };
-            find_in(file, &path, needles, CHUNK, &mut hits)?;
+            find_in(file, &path, needles, &automaton, CHUNK, &mut hits)?;
         }
     }
     hits.sort_by(|a, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
     Ok(hits)
+}
+
+/// All needles at once: one pass over the bytes, however many there are.
+fn automaton(needles: &[Needle]) -> AhoCorasick {
+    AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(needles.iter().map(|needle| &needle.bytes))
+        .expect("some hundred needles of some hundred bytes fit")
 }
 
 fn unless_gone<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
@@ -80,6 +91,7 @@ fn find_in(
     mut file: impl Read,
     path: &Path,
     needles: &[Needle],
+    automaton: &AhoCorasick,
     chunk: usize,
     hits: &mut Vec<Hit>,
 ) -> Result<(), LabError> {
@@ -94,30 +106,20 @@ fn find_in(
         if read == 0 {
             return Ok(());
         }
-        for needle in needles {
+        for found in automaton.find_overlapping_iter(&window) {
             // What lies whole in the kept part was found in the piece before.
-            let first_new = (kept + 1).saturating_sub(needle.bytes.len());
-            hits.extend(positions(&window[first_new..], &needle.bytes).map(|position| Hit {
-                path: path.to_owned(),
-                needle: needle.name.clone(),
-                offset: window_offset + (first_new + position) as u64,
-            }));
+            if found.end() > kept && !found.is_empty() {
+                hits.push(Hit {
+                    path: path.to_owned(),
+                    needle: needles[found.pattern().as_usize()].name.clone(),
+                    offset: window_offset + found.start() as u64,
+                });
+            }
         }
         let gone = window.len().saturating_sub(overlap);
         window.drain(..gone);
         window_offset += gone as u64;
     }
-}
-
-fn positions<'a>(haystack: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    let first = needle.first().copied();
-    haystack
-        .iter()
-        .enumerate()
-        .filter(move |&(position, byte)| {
-            Some(*byte) == first && haystack[position..].starts_with(needle)
-        })
-        .map(|(position, _)| position)
 }
 
 #[cfg(test)]
@@ -131,7 +133,15 @@ mod tests {
     /// Offsets at which `needles` lie in `haystack`, read in pieces of `chunk` bytes.
     fn offsets(haystack: &str, needles: &[Needle], chunk: usize) -> Vec<(String, u64)> {
         let mut hits = Vec::new();
-        find_in(haystack.as_bytes(), Path::new("x"), needles, chunk, &mut hits).unwrap();
+        find_in(
+            haystack.as_bytes(),
+            Path::new("x"),
+            needles,
+            &automaton(needles),
+            chunk,
+            &mut hits,
+        )
+        .unwrap();
         hits.into_iter().map(|hit| (hit.needle, hit.offset)).collect()
     }
 

@@ -5,10 +5,13 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use nix::unistd::User;
 use pilaster_common::atomic_file::{self, Access, Replaced};
+use pilaster_common::certificate;
 use pilaster_common::name::NodeName;
 use pilaster_common::paths;
+use pilaster_common::pem;
 use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
@@ -79,7 +82,7 @@ impl Host for System {
         let path = self.path(file);
         let replaced = atomic_file::replace(&path, content, self.access(file)?)?;
         if replaced == Replaced::Changed {
-            tracing::info!("replaced {}", path.display());
+            tracing::info!("replaced {}, sha256 {}", path.display(), public_hash(content));
         }
         Ok(replaced)
     }
@@ -113,6 +116,12 @@ impl Host for System {
         let user = User::from_name(ETCD_USER).ok().flatten()?;
         Some((user.uid.as_raw(), user.gid.as_raw()))
     }
+}
+
+/// SHA-256 in hex; of a file that holds a key only the part before it (promise 1).
+fn public_hash(content: &[u8]) -> String {
+    let text = std::str::from_utf8(content).unwrap_or_default();
+    HEXLOWER.encode(&certificate::key_hash(pem::public_part(text).as_bytes()))
 }
 
 fn access_at(path: &Path) -> Option<Access> {

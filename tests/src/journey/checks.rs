@@ -130,7 +130,7 @@ impl Checks<'_> {
         let [first, second, ..] = self.lab().hosts() else { return Ok(vec![]) };
         let dial = |certificate: &str| {
             format!(
-                "printf 'GET /version HTTP/1.0\\r\\n\\r\\n' | timeout 5 openssl s_client -quiet -ign_eof -verify_quiet -CAfile /etc/etcd/peer-ca.pem \
+                "(printf 'GET /version HTTP/1.0\\r\\n\\r\\n'; sleep 0.5) | openssl s_client -quiet -no_ign_eof -CAfile /etc/etcd/peer-ca.pem \
                  -connect {}:2380 -cert {certificate} -key {certificate}",
                 first.address()
             )
@@ -167,7 +167,9 @@ impl Checks<'_> {
     fn etcdctl(&self, words: &str, expect: &Expect<'_>) -> Result<Checked, LabError> {
         let env = self.journey.ctl(["env", "--certs", "."])?;
         let line = format!("etcdctl {words}");
-        let output = self.lab().workstation().exec(["sh", "-c", &format!("{env}{line}")])?;
+        // etcdctl refuses an option beside the variable of the same name
+        let unset = if line.contains("--endpoints=") { "unset ETCDCTL_ENDPOINTS\n" } else { "" };
+        let output = self.lab().workstation().exec(["sh", "-c", &format!("{env}{unset}{line}")])?;
         Ok(judge(line, &output, expect))
     }
 

@@ -28,8 +28,10 @@ fn own_key_files(host: &Host) -> [String; 4] {
 pub struct Searched {
     /// How many keys there were.
     pub keys: usize,
-    /// A key was planted, and these are the places where it was found.
-    pub planted: Vec<Hit>,
+    /// Every form of every key was planted in two places: this many copies.
+    pub planted: usize,
+    /// Planted copies that were not found: the search is blind for them.
+    pub missed: Vec<String>,
     /// Places where a key is and may not be.
     pub leaks: Vec<Hit>,
 }
@@ -56,23 +58,32 @@ pub fn search(journey: &Journey<'_>) -> Result<Searched, LabError> {
         }
     }
     let leaks = find(lab, &needles)?;
-    let planted = plant_and_find(lab, &needles)?;
-    Ok(Searched { keys, planted, leaks })
+    let found = plant_and_find(lab, &needles)?;
+    let times = |needle: &Needle| found.iter().filter(|hit| hit.needle == needle.name).count();
+    let missed = needles
+        .iter()
+        .filter(|needle| times(needle) < 2)
+        .map(|needle| needle.name.clone())
+        .collect();
+    Ok(Searched { keys, planted: 2 * needles.len(), missed, leaks })
 }
 
+/// Plants every form of every key, on the workstation and in a host, and answers where each was found.
 fn plant_and_find(lab: &Lab, needles: &[Needle]) -> Result<Vec<Hit>, LabError> {
     let places = [lab.workstation().dir().join("planted"), lab.hosts()[0].path("/tmp/planted")];
-    let mut hits = Vec::new();
-    for place in &places {
-        for needle in needles {
-            fs::write(place, [b"before ".as_slice(), &needle.bytes, b" after"].concat())
-                .map_err(at("write", place))?;
-            let found = find(lab, std::slice::from_ref(needle));
-            fs::remove_file(place).map_err(at("remove", place))?;
-            hits.extend(found?);
-        }
+    let mut content = Vec::new();
+    for needle in needles {
+        content.extend_from_slice(b" before ");
+        content.extend_from_slice(&needle.bytes);
     }
-    Ok(hits)
+    for place in &places {
+        fs::write(place, &content).map_err(at("write", place))?;
+    }
+    let found = find(lab, needles);
+    for place in &places {
+        fs::remove_file(place).map_err(at("remove", place))?;
+    }
+    found
 }
 
 fn find(lab: &Lab, needles: &[Needle]) -> Result<Vec<Hit>, LabError> {
