@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use pilaster_common::clock::{Clock, Timestamp};
 use pilaster_common::name::ClusterName;
 
+use crate::audit::AuditLog;
 use crate::ca::sign::Authority;
 use crate::ca::vault::{ClusterAuthorities, Vault, VaultError};
 use crate::rollout::driver::Wake;
@@ -27,6 +28,8 @@ pub struct Coordinator {
     pub fleet: Fleet,
     /// Asks for a pass over a cluster.
     pub wake: Wake,
+    /// Who did what.
+    pub audit: AuditLog,
     /// The time.
     pub clock: Arc<dyn Clock>,
     vault: Vault,
@@ -40,6 +43,7 @@ impl Coordinator {
         store: Store,
         installation: Installation,
         (vault, control): (Vault, Authority),
+        audit: AuditLog,
         clock: Arc<dyn Clock>,
         endpoints: Vec<String>,
     ) -> Self {
@@ -49,6 +53,7 @@ impl Coordinator {
             control,
             fleet: Fleet::default(),
             wake: Wake::default(),
+            audit,
             clock,
             vault,
             authorities: Mutex::default(),

@@ -6,6 +6,7 @@
 
 pub mod admin_api;
 pub mod agent_api;
+pub mod audit;
 pub mod ca;
 pub mod config;
 pub mod coordinator;

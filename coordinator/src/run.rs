@@ -19,6 +19,7 @@ use tonic::transport::Server;
 
 use crate::admin_api::{self, AdminService, SocketError};
 use crate::agent_api::{AgentService, EnrollmentService, acceptor};
+use crate::audit::{AuditLog, OpenAuditError};
 use crate::ca::sign::SignError;
 use crate::ca::vault::{Vault, VaultError};
 use crate::config::{Config, owner};
@@ -57,6 +58,9 @@ pub enum RunError {
     /// Its CAs.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Its audit log.
+    #[error(transparent)]
+    Audit(#[from] OpenAuditError),
     /// Its own certificate.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -86,6 +90,7 @@ impl Help for RunError {
             Self::OpenStore(error) => error.help(),
             Self::Store(error) => error.help(),
             Self::Vault(error) => error.help(),
+            Self::Audit(error) => error.help(),
             Self::Sign(error) => error.help(),
             Self::Socket(error) => error.help(),
             Self::Listen { address, .. } => Some(format!(
@@ -124,12 +129,19 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     let installation = store.begin_epoch(random_id).await?;
     let vault = Vault::open(&config.state.join("ca"), owner)?;
     let control = vault.control(clock.now())?;
+    let audit = AuditLog::open(&config.state.join("audit.log"))?;
     let endpoints = config.endpoints();
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| RunError::Listen { address: config.listen, source })?;
-    let coordinator =
-        Arc::new(Coordinator::new(store, installation, (vault, control), clock, endpoints.clone()));
+    let coordinator = Arc::new(Coordinator::new(
+        store,
+        installation,
+        (vault, control),
+        audit,
+        clock,
+        endpoints.clone(),
+    ));
     let shutdown = CancellationToken::new();
     let mut tasks = spawn(&coordinator, listener, admin, &shutdown)?;
     ready(&Listening { endpoints, socket: config.socket.clone(), state: config.state.clone() });
@@ -170,7 +182,10 @@ fn spawn(
         .max_decoding_message_size(JOIN_MAX);
     let agent = AgentServer::new(AgentService::new(Arc::clone(coordinator)))
         .max_decoding_message_size(REPORT_MAX);
-    let admin_service = AdminServer::new(AdminService::new(Arc::clone(coordinator)));
+    let admin_service = AdminServer::with_interceptor(
+        AdminService::new(Arc::clone(coordinator)),
+        admin_api::check_peer,
+    );
     let stop = || shutdown.clone().cancelled_owned();
     let mut tasks = JoinSet::new();
     let joins = server().timeout(JOIN_DEADLINE).add_service(enrollment);

@@ -1,11 +1,13 @@
-//! What `coordctl` reaches: a unix socket that only the coordinator's own user may open.
+//! What `coordctl` reaches: a unix socket for root and the group `pilaster`. Every act is written to the audit log.
 //!
-//! [`socket`] makes it, [`service`] answers, [`apply`] takes a spec over, [`status`] tells how a cluster is.
+//! [`socket`] makes it and says who is there, [`service`] answers, [`apply`] takes a spec over, [`rotate`] asks for new certificates,
+//! [`status`] tells how a cluster is.
 
 mod apply;
+mod rotate;
 mod service;
 mod socket;
 mod status;
 
 pub use service::AdminService;
-pub use socket::{SocketError, listen};
+pub use socket::{SocketError, check_peer, listen};

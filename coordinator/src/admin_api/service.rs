@@ -1,5 +1,7 @@
 //! The admin service. Each call is a few lines: the work is done where it belongs.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use pilaster_common::certificate;
 use pilaster_common::error::{Help, Told};
 use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::profile::Profile;
 use pilaster_proto::admin::v1 as pb;
 use pilaster_proto::admin::v1::admin_server::Admin;
 use tokio::sync::mpsc;
@@ -15,12 +18,18 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 use super::apply::{Applied, ApplyError, apply};
+use super::rotate::{RotateError, rotate};
+use super::socket::peer;
 use super::status::status;
-use crate::agent_api::told;
+use crate::agent_api::{told, wire};
+use crate::audit::Entry;
 use crate::ca::issue;
 use crate::coordinator::Coordinator;
+use crate::enrollment::deny::deny;
 use crate::enrollment::invite::{LIFE_DEFAULT, invite};
-use crate::store::StoreError;
+use crate::spec::ClusterSpec;
+use crate::store::records::ApprovalRecord;
+use crate::store::{Change, StoreError};
 
 /// States that wait to be sent to one watcher; the next is made when there is room.
 const WATCH_QUEUE: usize = 1;
@@ -34,6 +43,69 @@ impl AdminService {
     /// On this coordinator.
     pub fn new(coordinator: Arc<Coordinator>) -> Self {
         Self { coordinator }
+    }
+
+    /// Writes an act and its result to the audit log, before it is answered.
+    async fn audited<T>(
+        &self,
+        who: &str,
+        did: &'static str,
+        what: String,
+        act: Act,
+        result: Result<T, Status>,
+    ) -> Result<T, Status> {
+        let Act { before, after } = act;
+        let entry = Entry::new(self.coordinator.now(), who, did, what);
+        let entry = match &result {
+            Ok(_) => Entry { before, after, ..entry },
+            Err(status) => Entry { result: status.message().into(), ..entry },
+        };
+        self.coordinator.audit.write(entry).await;
+        result
+    }
+
+    async fn spec(&self, cluster: &ClusterName) -> Result<ClusterSpec, Status> {
+        let spec = self
+            .coordinator
+            .store
+            .spec(cluster)
+            .await
+            .map_err(|error| failed("cannot read", &error))?;
+        spec.ok_or_else(|| Status::internal("the recorded spec is not taken any more: apply one"))
+    }
+
+    /// A cluster and one of the members of its spec.
+    async fn member(
+        &self,
+        what: &str,
+        cluster: &str,
+        node: &str,
+    ) -> Result<(ClusterName, NodeName), Status> {
+        let cluster = self.cluster(cluster).await?;
+        let node: NodeName = node.parse().map_err(|error| invalid(what, &error))?;
+        if self.spec(&cluster).await?.member(&node).is_none() {
+            let help =
+                format!("add it to the members of the spec, then coordctl apply {cluster}.yml");
+            return Err(missing(&format!("{node} is not a member of {cluster}"), &help));
+        }
+        Ok((cluster, node))
+    }
+
+    /// The one address that a node was refused for.
+    fn refused_address(&self, cluster: &ClusterName, node: &NodeName) -> Result<Ipv4Addr, Status> {
+        let refusal = self.coordinator.fleet.seen(cluster, node).refusal;
+        match refusal.as_ref().map(|refusal| &refusal.eth0[..]) {
+            Some([only]) => Ok(*only),
+            Some(several @ [_, _, ..]) => {
+                let listed: Vec<String> = several.iter().map(Ipv4Addr::to_string).collect();
+                let help = format!("say which one: --address {}", listed.join(" or --address "));
+                Err(missing(&format!("{node} has more than one address"), &help))
+            }
+            Some([]) | None => {
+                let help = "let it try to join first, or say the address: --address ADDRESS";
+                Err(missing(&format!("{node} was not refused for an address"), help))
+            }
+        }
     }
 
     /// The named cluster, or the only one.
@@ -74,8 +146,14 @@ impl Admin for AdminService {
         &self,
         request: Request<pb::ApplyRequest>,
     ) -> Result<Response<pb::ApplyReply>, Status> {
+        let who = who(&request);
         let pb::ApplyRequest { spec } = request.into_inner();
-        let applied = apply(&self.coordinator, spec).await.map_err(Status::from)?;
+        let applied = apply(&self.coordinator, spec).await.map_err(Status::from);
+        let cluster = match &applied {
+            Ok(Applied::Same(spec) | Applied::Changed(spec)) => spec.cluster.to_string(),
+            Err(_) => "a spec".into(),
+        };
+        let applied = self.audited(&who, "apply", cluster, Act::default(), applied).await?;
         let (spec, changed) = match applied {
             Applied::Same(spec) => (spec, false),
             Applied::Changed(spec) => (spec, true),
@@ -88,18 +166,11 @@ impl Admin for AdminService {
         &self,
         request: Request<pb::EnrollRequest>,
     ) -> Result<Response<pb::EnrollReply>, Status> {
+        let who = who(&request);
         let pb::EnrollRequest { cluster, node, valid_for_seconds } = request.into_inner();
-        let cluster = self.cluster(&cluster).await?;
         let what = "cannot make a token";
-        let node: NodeName = node.parse().map_err(|error| invalid(what, &error))?;
-        let spec =
-            self.coordinator.store.spec(&cluster).await.map_err(|error| failed(what, &error))?;
-        let spec = spec.ok_or_else(|| Status::internal("the spec has gone"))?;
-        if spec.member(&node).is_none() {
-            let help =
-                format!("add it to the members of the spec, then coordctl apply {cluster}.yml");
-            return Err(missing(&format!("{node} is not a member of {cluster}"), &help));
-        }
+        let (cluster, node) = self.member(what, &cluster, &node).await?;
+        let spec = self.spec(&cluster).await?;
         let valid_for = if valid_for_seconds == 0 {
             LIFE_DEFAULT
         } else {
@@ -107,11 +178,14 @@ impl Admin for AdminService {
         };
         let coordinator = &self.coordinator;
         let pin = coordinator.control.pin();
-        let (token, expires) =
+        let invited =
             invite(&coordinator.store, pin, &cluster, &node, valid_for, coordinator.now())
                 .await
-                .map_err(|error| told(Code::FailedPrecondition, &Told::new(what, &error)))?;
-        tracing::info!(%cluster, %node, "a token was made, good until {expires}");
+                .map_err(|error| told(Code::FailedPrecondition, &Told::new(what, &error)));
+        let after = invited.as_ref().map(|(_, expires)| format!("a token until {expires}"));
+        let act = Act { after: after.unwrap_or_default(), ..Act::default() };
+        let (token, expires) =
+            self.audited(&who, "enroll", format!("{cluster}/{node}"), act, invited).await?;
         Ok(Response::new(pb::EnrollReply {
             cluster: cluster.to_string(),
             token: token.reveal().to_string(),
@@ -137,6 +211,7 @@ impl Admin for AdminService {
         request: Request<pb::IssueClientRequest>,
     ) -> Result<Response<pb::IssueClientReply>, Status> {
         let what = "cannot make a client certificate";
+        let who = who(&request);
         let pb::IssueClientRequest { cluster, name, csr } = request.into_inner();
         let cluster = self.cluster(&cluster).await?;
         if !is_user(&name) {
@@ -146,10 +221,13 @@ impl Admin for AdminService {
         let public_key = certificate::read_request(&csr).map_err(|error| invalid(what, &error))?;
         let authorities =
             self.coordinator.authorities(&cluster).map_err(|error| failed(what, &error))?;
-        let leaf = issue::client(&name, self.coordinator.now());
+        let spec = self.spec(&cluster).await?;
+        let leaf = issue::client(&name, spec.certificates.leaf, self.coordinator.now());
+        let signed =
+            authorities.client.sign(&leaf, &public_key).map_err(|error| failed(what, &error));
+        let act = Act { after: format!("valid until {}", leaf.not_after.date()), ..Act::default() };
         let certificate =
-            authorities.client.sign(&leaf, &public_key).map_err(|error| failed(what, &error))?;
-        tracing::info!(%cluster, client = %name, "issued, valid until {}", leaf.not_after.date());
+            self.audited(&who, "issue client", format!("{cluster}/{name}"), act, signed).await?;
         Ok(Response::new(pb::IssueClientReply {
             cluster: cluster.to_string(),
             chain: vec![certificate.to_vec()],
@@ -157,6 +235,108 @@ impl Admin for AdminService {
                 .into_bytes(),
         }))
     }
+
+    async fn approve(
+        &self,
+        request: Request<pb::ApproveRequest>,
+    ) -> Result<Response<pb::ApproveReply>, Status> {
+        let what = "cannot approve an address";
+        let who = who(&request);
+        let pb::ApproveRequest { cluster, node, address } = request.into_inner();
+        let (cluster, node) = self.member(what, &cluster, &node).await?;
+        let store = &self.coordinator.store;
+        if store.node(&cluster, &node).await.map_err(|error| failed(what, &error))?.is_some() {
+            let help = "an address that changes later needs a change of the cluster's membership";
+            return Err(missing(&format!("{node} has joined already"), help));
+        }
+        let address = if address.is_empty() {
+            self.refused_address(&cluster, &node)?
+        } else {
+            let help = "give an IPv4 address, such as 192.168.7.11";
+            address
+                .parse()
+                .map_err(|_| missing(&format!("{address:?} is no IPv4 address"), help))?
+        };
+        let before = store.approval(&cluster, &node).await.map_err(|error| failed(what, &error))?;
+        let change = Change::default().approval(&cluster, &node, &ApprovalRecord { address });
+        let approved = store.commit(change).await.map_err(|error| failed(what, &error));
+        let before = before.map(|record| record.address.to_string()).unwrap_or_default();
+        let act = Act { before, after: address.to_string() };
+        self.audited(&who, "approve", format!("{cluster}/{node}"), act, approved).await?;
+        Ok(Response::new(pb::ApproveReply {
+            cluster: cluster.to_string(),
+            address: address.to_string(),
+        }))
+    }
+
+    async fn deny(
+        &self,
+        request: Request<pb::DenyRequest>,
+    ) -> Result<Response<pb::DenyReply>, Status> {
+        let what = "cannot deny";
+        let who = who(&request);
+        let pb::DenyRequest { cluster, node } = request.into_inner();
+        let cluster = self.cluster(&cluster).await?;
+        let node: NodeName = node.parse().map_err(|error| invalid(what, &error))?;
+        let coordinator = &self.coordinator;
+        let denied = deny(&coordinator.store, &cluster, &node, coordinator.now())
+            .await
+            .map_err(|error| told(Code::NotFound, &Told::new(what, &error)));
+        let act = Act { before: "let in".into(), after: "denied".into() };
+        self.audited(&who, "deny", format!("{cluster}/{node}"), act, denied).await?;
+        let connected = coordinator.fleet.end_stream(&cluster, &node);
+        coordinator.wake.cluster(&cluster);
+        Ok(Response::new(pb::DenyReply { cluster: cluster.to_string(), connected }))
+    }
+
+    async fn rotate(
+        &self,
+        request: Request<pb::RotateRequest>,
+    ) -> Result<Response<pb::RotateReply>, Status> {
+        let what = "cannot rotate certificates";
+        let who = who(&request);
+        let pb::RotateRequest { cluster, nodes, profiles } = request.into_inner();
+        let cluster = self.cluster(&cluster).await?;
+        let nodes: Vec<NodeName> = nodes
+            .iter()
+            .map(|node| node.parse().map_err(|error| invalid(what, &error)))
+            .collect::<Result<_, _>>()?;
+        let profiles: BTreeSet<Profile> =
+            profiles.into_iter().map(wire::any_profile).collect::<Result<_, _>>()?;
+        let asked = loop {
+            match rotate(&self.coordinator, &cluster, &nodes, &profiles).await {
+                Err(RotateError::Store(StoreError::Conflict)) => {} // a node's record changed in between: look again
+                asked => {
+                    break asked.map_err(|error| told(Code::NotFound, &Told::new(what, &error)));
+                }
+            }
+        };
+        let what = asked.as_ref().map_or(0, |asked| asked.rotating.len());
+        let act =
+            Act { after: format!("{what} certificates are to be replaced"), ..Act::default() };
+        let asked = self.audited(&who, "rotate", cluster.to_string(), act, asked).await?;
+        let rotating = asked.rotating.into_iter().map(|(node, profile, serial)| pb::Rotating {
+            node: node.to_string(),
+            profile: wire::profile(profile).into(),
+            serial,
+        });
+        Ok(Response::new(pb::RotateReply {
+            cluster: cluster.to_string(),
+            rotating: rotating.collect(),
+            skipped: asked.skipped,
+        }))
+    }
+}
+
+/// How something was and how it is.
+#[derive(Default)]
+struct Act {
+    before: String,
+    after: String,
+}
+
+fn who<T>(request: &Request<T>) -> String {
+    peer(request.extensions()).map_or_else(|| "unknown".into(), |peer| peer.to_string())
 }
 
 /// The state now, and again each time that something changed, until the watcher goes.

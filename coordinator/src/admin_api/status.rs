@@ -63,6 +63,8 @@ pub(super) async fn status(
         client_ca: pilaster_common::pem::encode_certificates([authorities.client.root()])
             .into_bytes(),
         names_by_dns: spec.names == Names::Dns,
+        leaf_renew_before_seconds: spec.certificates.autonomy.as_secs(),
+        identity_renew_before_seconds: spec.certificates.identity_renew_before().as_secs(),
     }))
 }
 
@@ -86,10 +88,16 @@ fn node_status(
         connected: seen.connected,
         reported: seen.report.as_ref().map_or(0, |(_, at)| at.unix()),
         desired_generation,
-        refusal: seen.refusal.unwrap_or_default(),
+        refusal: seen.refusal.map(|refusal| refusal.why).unwrap_or_default(),
         host: spec.host(name),
         joined: record.map_or(0, |record| record.joined.unix()),
         report: seen.wire,
+        denied: record.is_some_and(|record| record.denied.is_some()),
+        identity: record.map(|record| pb::HeldIdentity {
+            serial: record.current.serial.clone(),
+            not_after: record.current.not_after.unix(),
+            renewing: record.pending.is_some(),
+        }),
     }
 }
 
@@ -115,8 +123,9 @@ fn phase(joined: bool, report: Option<&Report>, desired_generation: u64) -> pb::
     }
 }
 
-/// Until when this node's ports are served with what it holds.
+/// Until when this node's ports are served: by what they were seen to serve, else by what lies in the files.
 fn serving_ends(report: &Report) -> Option<Timestamp> {
     let serving = |profile| matches!(profile, Profile::Server | Profile::Peer);
-    report.certificates.iter().filter(|held| serving(held.profile)).map(|held| held.not_after).min()
+    let ends = report.certificates.iter().filter(|held| serving(held.profile));
+    ends.map(|held| held.served_not_after.unwrap_or(held.not_after)).min()
 }

@@ -1,4 +1,4 @@
-//! Attach and Issue, over a connection whose client certificate the handshake has verified.
+//! Attach, Issue and Renew, over a connection whose client certificate the handshake has verified.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,12 +11,14 @@ use pilaster_proto::agent::v1::agent_server::Agent;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::auth::{self, Caller};
 use super::wire;
+use crate::audit::Entry;
 use crate::ca::issue;
 use crate::coordinator::Coordinator;
+use crate::enrollment::renew::{RenewError, renew};
 use crate::rollout::fleet::DesiredWatch;
 
 /// Desired states that wait to be sent; each replaces the one before, so one is enough.
@@ -66,6 +68,41 @@ impl Agent for AgentService {
             );
         }
         Ok(Response::new(pb::IssueReply { issued }))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<pb::RenewRequest>,
+    ) -> Result<Response<pb::RenewReply>, Status> {
+        let coordinator = &*self.coordinator;
+        let caller = auth::caller(request.extensions(), coordinator)?;
+        auth::check(&caller, coordinator).await?;
+        let Caller { cluster, node, .. } = &caller;
+        let pb::RenewRequest { csr } = request.into_inner();
+        let (store, id) = (&coordinator.store, &coordinator.installation.id);
+        let now = coordinator.now();
+        let renewed = renew(store, &coordinator.control, id, (cluster, node), &csr, now).await?;
+        tracing::info!(%node, %cluster, "a new identity was issued");
+        let entry = Entry::new(now, format!("node {node}"), "renew", format!("{cluster}/{node}"));
+        coordinator.audit.note(entry).await;
+        let network = store.spec(cluster).await.ok().flatten().and_then(|spec| spec.network);
+        Ok(Response::new(pb::RenewReply {
+            chain: vec![renewed.to_vec()],
+            roots: vec![coordinator.control.root().to_vec()],
+            endpoints: coordinator.endpoints(network),
+            server_time: now.unix(),
+        }))
+    }
+}
+
+impl From<RenewError> for Status {
+    fn from(error: RenewError) -> Self {
+        let code = match &error {
+            RenewError::Gone { .. } | RenewError::KnownKey => Code::PermissionDenied,
+            RenewError::Request(_) => Code::InvalidArgument,
+            RenewError::Sign(_) | RenewError::Store(_) => Code::Unavailable,
+        };
+        Self::new(code, causes(&error))
     }
 }
 
@@ -130,6 +167,9 @@ async fn talk(
     down: &mpsc::Sender<Result<pb::Desired, Status>>,
     mut desired: DesiredWatch,
 ) -> Result<(), Status> {
+    let left = caller.not_after.since(coordinator.now());
+    let end = tokio::time::sleep(left);
+    tokio::pin!(end);
     loop {
         tokio::select! {
             report = up.message() => { // cancel-safe: a message half received stays in the stream's buffer
@@ -142,6 +182,7 @@ async fn talk(
             }
             changed = desired.changed() => { // cancel-safe: tokio docs
                 if changed.is_err() {
+                    auth::check(caller, coordinator).await?; // a denial closes the watch too: then this says so
                     return Err(Status::aborted("a newer stream of this node stands"));
                 }
                 let latest = desired.borrow_and_update().clone();
@@ -151,6 +192,7 @@ async fn talk(
                     return Ok(());
                 }
             }
+            () = &mut end => return Err(Status::permission_denied("this identity has ended")), // cancel-safe: pinned
         }
     }
 }

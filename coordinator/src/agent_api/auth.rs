@@ -1,11 +1,15 @@
 //! Says which node is at the other end, and whether it still may speak: asked with every message (promise 3).
 
 use pilaster_common::certificate;
+use pilaster_common::clock::Timestamp;
+use pilaster_common::error::causes;
 use pilaster_common::name::{ClusterName, NodeName};
 use tonic::{Extensions, Status};
 
 use super::acceptor::PeerInfo;
 use crate::coordinator::Coordinator;
+use crate::enrollment::renew::{Slot, promoted, slot_of};
+use crate::store::{Change, StoreError};
 
 /// A node with a verified identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +17,7 @@ pub(super) struct Caller {
     pub(super) cluster: ClusterName,
     pub(super) node: NodeName,
     serial: Vec<u8>,
-    not_after: pilaster_common::clock::Timestamp,
+    pub(super) not_after: Timestamp,
 }
 
 /// Who calls, by the certificate that the handshake verified.
@@ -30,24 +34,43 @@ pub(super) fn caller(extensions: &Extensions, coordinator: &Coordinator) -> Resu
     Ok(Caller { cluster, node, serial: facts.serial, not_after: facts.not_after })
 }
 
-/// Whether the caller still may speak: the serial is the recorded one, not ended, and the node is in the spec.
+/// Whether the caller still may speak: its serial is the current or the pending one, not ended, it was not denied, and the node is
+/// in the spec. The first use of a pending identity makes it the current one.
 ///
 /// # Errors
 /// The reason, for the node's own log.
 pub(super) async fn check(caller: &Caller, coordinator: &Coordinator) -> Result<(), Status> {
-    let store = |error: crate::store::StoreError| Status::unavailable(error.to_string());
-    let record = coordinator.store.node(&caller.cluster, &caller.node).await.map_err(store)?;
-    if record.is_none_or(|(record, _)| record.serial != caller.serial) {
-        return Err(Status::permission_denied("this identity is not the node's any more"));
+    let Caller { cluster, node, serial, not_after } = caller;
+    let store = |error: StoreError| Status::unavailable(causes(&error));
+    let no = |why: &str| Err(Status::permission_denied(why));
+    let Some((record, revision)) = coordinator.store.node(cluster, node).await.map_err(store)?
+    else {
+        return no("this node has no identity here");
+    };
+    if record.denied.is_some() {
+        return no("this node was denied");
     }
-    if coordinator.now() >= caller.not_after {
-        return Err(Status::permission_denied("this identity has ended"));
+    if coordinator.now() >= *not_after {
+        return no("this identity has ended");
     }
-    let spec = coordinator.store.spec(&caller.cluster).await.map_err(store)?;
-    if spec.is_none_or(|spec| spec.member(&caller.node).is_none()) {
-        return Err(Status::permission_denied("this node is not in the spec any more"));
+    let spec = coordinator.store.spec(cluster).await.map_err(store)?;
+    if spec.is_none_or(|spec| spec.member(node).is_none()) {
+        return no("this node is not in the spec any more");
     }
-    Ok(())
+    match slot_of(&record, serial) {
+        Slot::Current => Ok(()),
+        Slot::None => no("this identity is not the node's any more"),
+        Slot::Pending => {
+            let change = Change::default().node(cluster, node, &promoted(record), Some(revision));
+            match coordinator.store.commit(change).await {
+                Ok(()) => tracing::info!(%node, %cluster, "uses its new identity"),
+                // changed in between: this message still came under a good identity, the next one is checked again
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(store(error)),
+            }
+            Ok(())
+        }
+    }
 }
 
 fn parse_uri(uri: &str, installation: &str) -> Option<(ClusterName, NodeName)> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ipnet::Ipv4Net;
 use pilaster_common::error::{Told, causes};
 use pilaster_common::name::NodeName;
 use pilaster_proto::agent::v1 as pb;
@@ -10,8 +11,10 @@ use tonic::{Code, Request, Response, Status};
 
 use super::acceptor::PeerInfo;
 use super::wire;
+use crate::audit::Entry;
 use crate::coordinator::Coordinator;
 use crate::enrollment::join::{JoinClaim, JoinRefusal, join};
+use crate::rollout::fleet::Refusal;
 
 /// The service that is reached without a client certificate.
 pub struct EnrollmentService {
@@ -58,6 +61,13 @@ impl Enrollment for EnrollmentService {
             }
         };
         tracing::info!(node = %claim.node, %cluster, %from, address = %joined.address, "joined");
+        let entry = Entry::new(
+            coordinator.now(),
+            format!("node {}", claim.node),
+            "join",
+            format!("{cluster}/{}", claim.node),
+        );
+        coordinator.audit.note(Entry { after: joined.address.to_string(), ..entry }).await;
         coordinator.wake.cluster(&cluster);
         let network =
             coordinator.store.spec(&cluster).await.ok().flatten().and_then(|spec| spec.network);
@@ -86,7 +96,8 @@ impl EnrollmentService {
                 JoinRefusal::OtherNode { wanted, .. } => wanted,
                 _ => &claim.node,
             };
-            self.coordinator.fleet.refuse(&cluster, node, causes(refusal));
+            let eth0 = claim.eth0.iter().map(Ipv4Net::addr).collect();
+            self.coordinator.fleet.refuse(&cluster, node, Refusal { why: causes(refusal), eth0 });
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The only place where protobuf becomes ours, and back. Every field is handled: a new one does not pass unseen.
 
+use std::time::Duration;
+
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Told;
 use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member};
@@ -100,6 +102,17 @@ pub fn leaf_profile(profile: i32) -> Result<Profile, Status> {
     }
 }
 
+/// Any profile.
+///
+/// # Errors
+/// When it is none.
+pub fn any_profile(profile: i32) -> Result<Profile, Status> {
+    match pb::Profile::try_from(profile) {
+        Ok(pb::Profile::Agent) => Ok(Profile::Agent),
+        _ => leaf_profile(profile),
+    }
+}
+
 /// A profile in a message.
 pub fn profile(profile: Profile) -> pb::Profile {
     match profile {
@@ -122,6 +135,9 @@ pub fn desired(spec: &ClusterSpec, desired: &Desired) -> pb::Desired {
         client_ca,
         peer_ca,
         service,
+        endpoints,
+        identity_renew_before,
+        identity_replace,
     } = desired;
     let file =
         |file: pb::File, text: &String| pb::RenderedFile { file: file.into(), text: text.clone() };
@@ -145,6 +161,11 @@ pub fn desired(spec: &ClusterSpec, desired: &Desired) -> pb::Desired {
         }
         .into(),
         hosts_domain: spec.domain.to_string(),
+        endpoints: endpoints.clone(),
+        identity: Some(pb::WantedIdentity {
+            renew_before_seconds: seconds(*identity_renew_before),
+            replace_serial: identity_replace.clone().unwrap_or_default(),
+        }),
     }
 }
 
@@ -176,14 +197,23 @@ fn facts(facts: pb::Facts) -> Result<Facts, BadMessage> {
 fn held(held: pb::HeldCertificate) -> Result<Held, BadMessage> {
     let pb::HeldCertificate {
         profile,
-        serial: _,
+        serial,
         not_after,
         issuer_key_id: _,
         names: _,
         addresses: _,
+        not_before: _,
+        served_serial,
+        served_not_after,
     } = held;
     let profile = leaf_profile(profile).map_err(|status| bad("certificates", status.message()))?;
-    Ok(Held { profile, not_after: Timestamp::from_unix(not_after) })
+    let served = (!served_serial.is_empty()).then(|| Timestamp::from_unix(served_not_after));
+    Ok(Held {
+        profile,
+        serial,
+        not_after: Timestamp::from_unix(not_after),
+        served_not_after: served,
+    })
 }
 
 fn etcd_state(state: pb::EtcdState) -> EtcdState {
@@ -218,7 +248,7 @@ fn host_entry(entry: &HostEntry) -> pb::HostEntry {
 }
 
 fn wanted(wanted: &WantedCertificate) -> pb::WantedCertificate {
-    let WantedCertificate { profile: kind, names, issuer_key_id, renew_before } = wanted;
+    let WantedCertificate { profile: kind, names, issuer_key_id, renew_before, replace } = wanted;
     let LeafNames { common_name, names, addresses } = names;
     pb::WantedCertificate {
         profile: profile(*kind).into(),
@@ -226,8 +256,13 @@ fn wanted(wanted: &WantedCertificate) -> pb::WantedCertificate {
         addresses: addresses.iter().map(ToString::to_string).collect(),
         common_name: common_name.clone(),
         issuer_key_id: issuer_key_id.clone(),
-        renew_before_seconds: renew_before.as_secs().try_into().unwrap_or(i64::MAX),
+        renew_before_seconds: seconds(*renew_before),
+        replace_serial: replace.clone().unwrap_or_default(),
     }
+}
+
+fn seconds(span: Duration) -> i64 {
+    span.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
 fn etcd_config(conf: &EtcdConf) -> pb::EtcdConfig {

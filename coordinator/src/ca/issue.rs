@@ -20,12 +20,8 @@ pub const LEAF_BACKDATED: Duration = DAY;
 pub const ROOT_BACKDATED: Duration = Duration::from_secs(2 * 86_400);
 /// Life of a root.
 pub const ROOT_LIFE: Duration = Duration::from_secs(3650 * 86_400);
-/// Life of an agent's identity, renewed at two thirds.
-pub const IDENTITY_LIFE: Duration = Duration::from_secs(90 * 86_400);
-/// Life of etcd's leaves.
-pub const LEAF_LIFE: Duration = Duration::from_secs(365 * 86_400);
-/// How long a cluster goes on without the coordinator: leaves are renewed when less is left.
-pub const AUTONOMY: Duration = Duration::from_secs(270 * 86_400);
+/// Life of the coordinator's own certificate.
+pub const COORDINATOR_LIFE: Duration = Duration::from_secs(90 * 86_400);
 
 /// The name in the coordinator's own certificate: agents verify this one, never the address they dial.
 pub const COORDINATOR_NAME: &str = "coordinator.pilaster.internal";
@@ -68,10 +64,8 @@ pub fn node_uri(installation: &str, spec: &ClusterSpec, node: &NodeName) -> Stri
 /// The identity of an agent.
 pub fn identity(installation: &str, spec: &ClusterSpec, node: &NodeName, now: Timestamp) -> Leaf {
     let names = LeafNames { common_name: node.to_string(), names: vec![], addresses: vec![] };
-    Leaf {
-        uri: Some(node_uri(installation, spec, node)),
-        ..leaf(Profile::Agent, names, IDENTITY_LIFE, now)
-    }
+    let leaf = leaf(Profile::Agent, names, spec.certificates.identity, now);
+    Leaf { uri: Some(node_uri(installation, spec, node)), ..leaf }
 }
 
 /// One of a node's certificates for etcd.
@@ -82,13 +76,13 @@ pub fn node_leaf(
     address: Ipv4Addr,
     now: Timestamp,
 ) -> Leaf {
-    leaf(profile, node_names(profile, spec, node, address), LEAF_LIFE, now)
+    leaf(profile, node_names(profile, spec, node, address), spec.certificates.leaf, now)
 }
 
 /// The certificate of a person or a program that speaks to etcd; `user` is its common name.
-pub fn client(user: &str, now: Timestamp) -> Leaf {
+pub fn client(user: &str, life: Duration, now: Timestamp) -> Leaf {
     let names = LeafNames { common_name: user.into(), names: vec![], addresses: vec![] };
-    leaf(Profile::Client, names, LEAF_LIFE, now)
+    leaf(Profile::Client, names, life, now)
 }
 
 /// The coordinator's own certificate.
@@ -96,7 +90,7 @@ pub fn coordinator(now: Timestamp) -> Leaf {
     let name = COORDINATOR_NAME.to_owned();
     let names = LeafNames { common_name: name.clone(), names: vec![name], addresses: vec![] };
     let usages = Usages { server_auth: true, client_auth: false };
-    Leaf { usages, ..leaf(Profile::Server, names, IDENTITY_LIFE, now) }
+    Leaf { usages, ..leaf(Profile::Server, names, COORDINATOR_LIFE, now) }
 }
 
 /// The names of a node's certificate: its own and no other node's. The service name is on servers alone.

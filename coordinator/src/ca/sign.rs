@@ -233,6 +233,7 @@ mod tests {
     use crate::ca::issue;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+    const LIFE: std::time::Duration = std::time::Duration::from_secs(365 * 86_400);
 
     #[test]
     fn promise_02_a_request_for_a_ca_with_foreign_names_gets_an_own_leaf() {
@@ -243,7 +244,7 @@ mod tests {
         let csr = params.serialize_request(&key).expect("signs");
         let public_key = certificate::read_request(csr.der()).expect("signed by its key");
         let ca = Authority::generate("x client", PathLength::One, NOW).expect("makes");
-        let leaf = ca.sign(&issue::client("admin", NOW), &public_key).expect("signs");
+        let leaf = ca.sign(&issue::client("admin", LIFE, NOW), &public_key).expect("signs");
         let facts = certificate::read(&leaf).expect("reads");
         assert!(facts.names.is_empty());
         let (_, parsed) = x509_parser::parse_x509_certificate(&leaf).expect("parses");
@@ -256,11 +257,11 @@ mod tests {
         let ca = Authority::generate("x client", PathLength::One, NOW).expect("makes");
         let key = PrivateKey::generate().expect("random bytes");
         let late = ca.not_after().minus(std::time::Duration::from_secs(3600));
-        let leaf = ca.sign(&issue::client("admin", late), &key.public_key()).expect("signs");
+        let leaf = ca.sign(&issue::client("admin", LIFE, late), &key.public_key()).expect("signs");
         assert_eq!(certificate::read(&leaf).expect("reads").not_after, ca.not_after());
         let after = ca.not_after().plus(std::time::Duration::from_secs(2 * 86_400));
         assert!(matches!(
-            ca.sign(&issue::client("admin", after), &key.public_key()),
+            ca.sign(&issue::client("admin", LIFE, after), &key.public_key()),
             Err(SignError::Ended { .. })
         ));
     }
@@ -270,7 +271,8 @@ mod tests {
         let ca = Authority::generate("x client", PathLength::One, NOW).expect("makes");
         let key = PrivateKey::generate().expect("random bytes");
         let serial = || {
-            let leaf = ca.sign(&issue::client("admin", NOW), &key.public_key()).expect("signs");
+            let leaf =
+                ca.sign(&issue::client("admin", LIFE, NOW), &key.public_key()).expect("signs");
             certificate::read(&leaf).expect("reads").serial
         };
         let (one, two) = (serial(), serial());

@@ -1,11 +1,12 @@
 //! The command line of `coordctl`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use super::commands::{apply, client, enroll, env, hosts, init, status};
+use super::commands::{
+    apply, approve, certs, client, enroll, env, hosts, init, node, rotate, status,
+};
 use crate::config::default_socket;
 
 /// Sets up and looks after etcd clusters.
@@ -27,27 +28,14 @@ pub(super) enum Command {
     Init(init::Args),
     Apply(apply::Args),
     Enroll(enroll::Args),
+    Approve(approve::Args),
+    Node(node::Args),
     Status(status::Args),
+    Certs(certs::Args),
+    Rotate(rotate::Args),
     Client(client::Args),
     Env(env::Args),
     Hosts(hosts::Args),
-}
-
-/// `90s`, `15m`, `1h`: a number and a unit.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("{text:?} is no time span: give a number and a unit, such as 90s, 15m or 1h");
-    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(split);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -59,14 +47,5 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn a_time_span_has_a_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
-        for wrong in ["", "90", "s", "1w", "-1s", "1.5h", "99999999999999999999s"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! [`dial`] the way to the coordinator. Data goes to stdout; progress, notes and errors to stderr.
 
 mod args;
+mod certs_view;
 mod commands;
 mod dial;
 mod exit;

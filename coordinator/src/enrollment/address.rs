@@ -23,7 +23,7 @@ pub enum NoAddress {
         cluster: String,
     },
     /// The spec's address is not on eth0.
-    #[error("the spec gives {node} the address {wanted}, but its eth0 has {reported}")]
+    #[error("{node} is to have the address {wanted}, but its eth0 has {reported}")]
     Differs {
         /// The node.
         node: NodeName,
@@ -95,7 +95,8 @@ impl Help for NoAddress {
     }
 }
 
-/// Chooses the address of `node` among those that its eth0 has. `taken` holds the other nodes' addresses.
+/// Chooses the address of `node` among those that its eth0 has. `approved` is what a person approved for it, wherever it lies;
+/// `taken` holds the other nodes' addresses.
 ///
 /// # Errors
 /// [`NoAddress`], which says what a person can do.
@@ -103,6 +104,7 @@ pub fn choose(
     spec: &ClusterSpec,
     node: &NodeName,
     reported: &[Ipv4Net],
+    approved: Option<Ipv4Addr>,
     taken: &[(NodeName, Ipv4Addr)],
 ) -> Result<Ipv4Addr, NoAddress> {
     let node = node.clone();
@@ -111,14 +113,15 @@ pub fn choose(
     };
     let listed =
         || reported.iter().map(|net| net.addr().to_string()).collect::<Vec<_>>().join(", ");
-    let address = match (member.address, reported) {
+    let address = match (approved.or(member.address), reported) {
         (_, []) => return Err(NoAddress::None { node }),
         (Some(wanted), _) if reported.iter().any(|net| net.addr() == wanted) => wanted,
         (Some(wanted), _) => return Err(NoAddress::Differs { node, wanted, reported: listed() }),
         (None, [only]) => only.addr(),
         (None, _) => return Err(NoAddress::Several { node, reported: listed() }),
     };
-    if let Some(network) = spec.network.filter(|network| !is_host_of(*network, address)) {
+    let network = spec.network.filter(|_| approved.is_none());
+    if let Some(network) = network.filter(|network| !is_host_of(*network, address)) {
         return Err(NoAddress::Outside { node, address, network });
     }
     let in_spec = spec.members.iter().filter_map(|other| Some((&other.name, other.address?)));
@@ -141,7 +144,7 @@ mod tests {
         let reported: Vec<Ipv4Net> =
             reported.iter().map(|net| net.parse().expect("good")).collect();
         let taken = [("m-9".parse().expect("good"), Ipv4Addr::new(192, 168, 7, 19))];
-        match choose(&spec, &node.parse().expect("good"), &reported, &taken) {
+        match choose(&spec, &node.parse().expect("good"), &reported, None, &taken) {
             Ok(address) => assert_eq!(address.to_string(), outcome),
             Err(error) => assert!(error.to_string().contains(outcome), "{error}"),
         }
@@ -157,7 +160,21 @@ mod tests {
         check("m-1", &["192.168.7.12/24"], "which is the address of m-2");
         check("m-1", &["192.168.7.19/24"], "which is the address of m-9");
         check("m-2", &["192.168.7.12/24", "10.0.0.5/8"], "192.168.7.12");
-        check("m-2", &["192.168.7.13/24"], "gives m-2 the address 192.168.7.12");
+        check("m-2", &["192.168.7.13/24"], "m-2 is to have the address 192.168.7.12");
         check("m-3", &["192.168.7.13/24"], "not a member");
+    }
+
+    #[test]
+    fn what_a_person_approved_may_lie_anywhere_but_must_be_there_and_be_nobody_elses() {
+        let spec = crate::spec::parse(SPEC).expect("good");
+        let (node, reported) =
+            ("m-1".parse().expect("good"), ["10.0.0.5/8".parse().expect("good")]);
+        let approve = |address: [u8; 4], taken: &[(NodeName, Ipv4Addr)]| {
+            choose(&spec, &node, &reported, Some(address.into()), taken)
+        };
+        assert_eq!(approve([10, 0, 0, 5], &[]), Ok([10, 0, 0, 5].into()));
+        assert!(matches!(approve([10, 0, 0, 6], &[]), Err(NoAddress::Differs { .. })));
+        let taken = [("m-2".parse().expect("good"), [10, 0, 0, 5].into())];
+        assert!(matches!(approve([10, 0, 0, 5], &taken), Err(NoAddress::Taken { .. })));
     }
 }

@@ -3,6 +3,7 @@
 //! [`decide`] is pure and has every reason for a refusal; [`join`] reads, asks, signs and records in one compare-and-set, so that of
 //! two nodes with one token one wins, and a lost reply is given again. Keeps promises 2 and 3.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -16,7 +17,7 @@ use rustls_pki_types::CertificateDer;
 use super::address::{self, NoAddress};
 use crate::ca::issue;
 use crate::ca::sign::{Authority, SignError};
-use crate::store::records::{KeyRecord, NodeRecord, TokenRecord};
+use crate::store::records::{IdentityRecord, KeyRecord, NodeRecord, TokenRecord};
 use crate::store::{Change, Store, StoreError};
 
 /// What a node says when it asks to join.
@@ -59,6 +60,12 @@ pub enum JoinRefusal {
     /// Used with another key.
     #[error("the token has been used: a token is good once, for one key")]
     Used,
+    /// A person said no.
+    #[error("{node} was denied")]
+    Denied {
+        /// The node.
+        node: NodeName,
+    },
     /// The node has an identity.
     #[error("{node} has joined already, with another key")]
     Joined {
@@ -97,6 +104,9 @@ impl Help for JoinRefusal {
                 "make a token for this host (coordctl enroll {given}), or use this one on {wanted}"
             )),
             Self::Joined { node } => Some(format!("see what {node} is: coordctl status")),
+            Self::Denied { node } => Some(format!(
+                "see who denied it: coordctl node list; {node} needs a new name to come back"
+            )),
             Self::ForeignKey { .. } => Some(
                 "remove /var/lib/pilaster on this host, so that it makes a key of its own".into(),
             ),
@@ -159,7 +169,10 @@ pub async fn join(
     };
     if decide(&known, claim, &key_hash, now)? == Decision::Again {
         let (record, _) = node.expect("only a node that joined is answered again");
-        return Ok(Joined { certificate: record.certificate.into(), address: record.address });
+        return Ok(Joined {
+            certificate: record.current.certificate.into(),
+            address: record.address,
+        });
     }
     let spec = store.spec(&token.cluster).await?.ok_or_else(|| NoAddress::NotInSpec {
         node: claim.node.clone(),
@@ -171,17 +184,19 @@ pub async fn join(
         .into_iter()
         .map(|(name, (record, _))| (name, record.address))
         .collect();
-    let address = address::choose(&spec, &claim.node, &claim.eth0, &taken)?;
+    let approved = store.approval(&token.cluster, &claim.node).await?.map(|record| record.address);
+    let address = address::choose(&spec, &claim.node, &claim.eth0, approved, &taken)?;
     let leaf = issue::identity(installation, &spec, &claim.node, now);
-    let certificate = control.sign(&leaf, &key)?;
-    let facts = certificate::read(&certificate)?;
+    let current = identity_record(control.sign(&leaf, &key)?, key_hash)?;
+    let certificate = current.certificate.clone().into();
     let record = NodeRecord {
-        key_hash,
-        certificate: certificate.to_vec(),
-        serial: facts.serial,
-        not_after: facts.not_after,
+        current,
+        pending: None,
+        sequence: 1,
+        denied: None,
         address,
         joined: now,
+        replace: BTreeMap::new(),
         generation: 0,
         desired_hash: vec![],
     };
@@ -196,6 +211,20 @@ pub async fn join(
         Err(StoreError::Conflict) => Err(JoinRefusal::Used), // another claim with this token was faster
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is remembered of a certificate that was handed out.
+pub(super) fn identity_record(
+    certificate: CertificateDer<'static>,
+    key_hash: [u8; 32],
+) -> Result<IdentityRecord, BadCertificate> {
+    let facts = certificate::read(&certificate)?;
+    Ok(IdentityRecord {
+        key_hash,
+        certificate: certificate.to_vec(),
+        serial: facts.serial,
+        not_after: facts.not_after,
+    })
 }
 
 /// Before this holds, whoever asks learns nothing.
@@ -224,9 +253,12 @@ fn decide(
             given: claim.node.clone(),
         });
     }
+    if node.is_some_and(|node| node.denied.is_some()) {
+        return Err(JoinRefusal::Denied { node: claim.node.clone() });
+    }
     match token.used_by {
         Some(used_by) if used_by != *key_hash => return Err(JoinRefusal::Used),
-        Some(_) if node.is_some_and(|node| node.key_hash == *key_hash) => {
+        Some(_) if node.is_some_and(|node| node.current.key_hash == *key_hash) => {
             return Ok(Decision::Again);
         }
         _ => {}
@@ -323,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn promise_03_without_proof_nothing_is_told() {
+    async fn promise_03_without_proof_nothing_is_told_mac_for_other_csr_refused() {
         let (world, key) = (World::new().await, key());
         let mut claims = [(); 4].map(|()| world.claim("m-1", &key));
         claims[0].token_id[0] ^= 1;

@@ -1,6 +1,8 @@
-//! How a node gets in: a token is minted ([`invite`]), and traded for an identity ([`join`]); by which address a node is known is
-//! decided in [`address`] (pure).
+//! How a node gets in and stays in: a token is minted ([`invite`]) and traded for an identity ([`join`]), which is renewed by two slots
+//! ([`renew`]) and ended by a person ([`deny`]); by which address a node is known is decided in [`address`] (pure).
 
 pub mod address;
+pub mod deny;
 pub mod invite;
 pub mod join;
+pub mod renew;

@@ -68,8 +68,12 @@ pub struct Facts {
 pub struct Held {
     /// Its profile.
     pub profile: Profile,
+    /// Its serial.
+    pub serial: Vec<u8>,
     /// Until when it is valid.
     pub not_after: Timestamp,
+    /// Until when the one is valid that the port serves; `None` where it could not be asked.
+    pub served_not_after: Option<Timestamp>,
 }
 
 /// State of the etcd service.

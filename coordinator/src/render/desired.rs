@@ -10,11 +10,11 @@ use pilaster_common::profile::{LEAVES, Profile};
 use pilaster_common::service_files::{render_service_conf, render_service_script};
 
 use super::client_env::host_entries;
-use crate::ca::issue::{AUTONOMY, LeafNames, node_names};
+use crate::ca::issue::{LeafNames, node_names};
 use crate::ca::vault::ClusterAuthorities;
 use crate::plan::view::Facts;
 use crate::spec::{ClusterSpec, Names, Storage};
-use crate::store::records::{FormationRecord, Phase};
+use crate::store::records::{FormationRecord, NodeRecord, Phase};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -47,6 +47,12 @@ pub struct Desired {
     pub peer_ca: String,
     /// Whether etcd runs.
     pub service: WantedService,
+    /// Where the coordinator is found, best first.
+    pub endpoints: Vec<String>,
+    /// The agent's own identity is renewed when less than this is left.
+    pub identity_renew_before: Duration,
+    /// The agent's own identity is renewed at once while it has this serial.
+    pub identity_replace: Option<Vec<u8>>,
 }
 
 /// A certificate that a node should hold.
@@ -60,6 +66,8 @@ pub struct WantedCertificate {
     pub issuer_key_id: Vec<u8>,
     /// Renewed when less than this is left.
     pub renew_before: Duration,
+    /// Renewed at once while it has this serial.
+    pub replace: Option<Vec<u8>>,
 }
 
 /// Whether etcd runs.
@@ -80,20 +88,23 @@ pub struct DesiredInput<'a> {
     pub formation: &'a FormationRecord,
     /// The node.
     pub node: &'a NodeName,
-    /// Its address.
-    pub address: Ipv4Addr,
+    /// Its record.
+    pub record: &'a NodeRecord,
     /// What it reported.
     pub facts: &'a Facts,
     /// Addresses of all members that have joined, in the spec's order.
     pub joined: &'a [(NodeName, Ipv4Addr)],
     /// The cluster's CAs.
     pub authorities: &'a ClusterAuthorities,
+    /// Where the coordinator is found, best first.
+    pub endpoints: &'a [String],
 }
 
 /// The desired state, or nothing while the node has no etcd that files could be rendered for.
 pub fn desired(input: DesiredInput<'_>) -> Option<Desired> {
-    let DesiredInput { spec, formation, node, address, facts, joined, authorities } = input;
-    let etcd = etcd_conf(spec, formation, node, address, facts)?;
+    let DesiredInput { spec, formation, node, record, facts, joined, authorities, endpoints } =
+        input;
+    let etcd = etcd_conf(spec, formation, node, record.address, facts)?;
     let taking_part = match &formation.phase {
         Phase::Gathering => false,
         Phase::Forming { members } => members.contains(node),
@@ -108,11 +119,14 @@ pub fn desired(input: DesiredInput<'_>) -> Option<Desired> {
             Names::Dns => vec![],
         },
         certificates: LEAVES
-            .map(|profile| wanted(profile, spec, node, address, authorities))
+            .map(|profile| wanted(profile, spec, node, record, authorities))
             .to_vec(),
         client_ca: pilaster_common::pem::encode_certificates([authorities.client.root()]),
         peer_ca: pilaster_common::pem::encode_certificates([authorities.peer.root()]),
         service: if taking_part { WantedService::Run } else { WantedService::Hold },
+        endpoints: endpoints.to_vec(),
+        identity_renew_before: spec.certificates.identity_renew_before(),
+        identity_replace: record.replace.get(&Profile::Agent).cloned(),
         etcd,
     })
 }
@@ -157,7 +171,7 @@ fn wanted(
     profile: Profile,
     spec: &ClusterSpec,
     node: &NodeName,
-    address: Ipv4Addr,
+    record: &NodeRecord,
     authorities: &ClusterAuthorities,
 ) -> WantedCertificate {
     let ca = match profile {
@@ -166,8 +180,9 @@ fn wanted(
     };
     WantedCertificate {
         profile,
-        names: node_names(profile, spec, node, address),
+        names: node_names(profile, spec, node, record.address),
         issuer_key_id: ca.key_id().to_vec(),
-        renew_before: AUTONOMY,
+        renew_before: spec.certificates.autonomy,
+        replace: record.replace.get(&profile).cloned(),
     }
 }

@@ -148,6 +148,7 @@ async fn publish_desired(
         .iter()
         .filter_map(|member| Some((member.name.clone(), record_of(&member.name)?.0.address)))
         .collect();
+    let endpoints = coordinator.endpoints(spec.network);
     let mut view = ClusterView::default();
     for member in &spec.members {
         let node = &member.name;
@@ -159,10 +160,11 @@ async fn publish_desired(
                 spec,
                 formation,
                 node,
-                address: record.0.address,
+                record: &record.0,
                 facts: &report.facts,
                 joined: &joined,
                 authorities: &authorities,
+                endpoints: &endpoints,
             };
             if let Some(desired) = desired(input) {
                 generation = send(coordinator, spec, node, record, &desired).await?;

@@ -3,6 +3,7 @@
 //! In memory only: after a restart the agents report again within seconds (promise 12: a report costs no write).
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pilaster_common::clock::Timestamp;
@@ -35,7 +36,16 @@ struct Node {
     wire: Option<pb::Report>,
     stream: Option<Stream>,
     streams_seen: u64,
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
+}
+
+/// Why a node's last try to join was refused, and which addresses it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The cause, as the node was told.
+    pub why: String,
+    /// Global addresses of its eth0: what a person may approve.
+    pub eth0: Vec<Ipv4Addr>,
 }
 
 #[derive(Debug)]
@@ -54,7 +64,7 @@ pub struct Seen {
     /// Whether a stream stands.
     pub connected: bool,
     /// Why the last try to join was refused.
-    pub refusal: Option<String>,
+    pub refusal: Option<Refusal>,
 }
 
 impl Fleet {
@@ -81,6 +91,13 @@ impl Fleet {
         self.note_change(cluster);
     }
 
+    /// Ends the node's stream: its watch closes, and who serves it asks again whether the node may speak. Answers whether one stood.
+    pub fn end_stream(&self, cluster: &ClusterName, node: &NodeName) -> bool {
+        let stood = self.with_node(cluster, node, |node| node.stream.take().is_some());
+        self.note_change(cluster);
+        stood
+    }
+
     /// A report has come.
     pub fn report(
         &self,
@@ -98,8 +115,8 @@ impl Fleet {
     }
 
     /// A try to join was refused; a person who waits for the node is shown why.
-    pub fn refuse(&self, cluster: &ClusterName, node: &NodeName, why: String) {
-        self.with_node(cluster, node, |node| node.refusal = Some(why));
+    pub fn refuse(&self, cluster: &ClusterName, node: &NodeName, refusal: Refusal) {
+        self.with_node(cluster, node, |node| node.refusal = Some(refusal));
         self.note_change(cluster);
     }
 

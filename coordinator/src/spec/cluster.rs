@@ -1,6 +1,7 @@
 //! One cluster as a person wants it.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use pilaster_common::name::{ClusterName, DomainName, NodeName};
@@ -23,6 +24,8 @@ pub struct ClusterSpec {
     pub members: Vec<MemberSpec>,
     /// etcd's own settings.
     pub etcd: EtcdSettings,
+    /// How long certificates live.
+    pub certificates: Lifetimes,
 }
 
 /// One member.
@@ -62,6 +65,32 @@ pub struct EtcdSettings {
     /// What the data lies on.
     pub storage: Storage,
 }
+
+/// How long certificates live, and when they are renewed (IDENTITY.md, Certificates).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Life of etcd's leaves.
+    pub leaf: Duration,
+    /// How long the cluster goes on without the coordinator: leaves are renewed when less is left.
+    pub autonomy: Duration,
+    /// Life of an agent's identity, renewed at two thirds.
+    pub identity: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { leaf: 365 * DAY, autonomy: 270 * DAY, identity: 90 * DAY }
+    }
+}
+
+impl Lifetimes {
+    /// An identity is renewed when less than this is left.
+    pub fn identity_renew_before(&self) -> Duration {
+        self.identity / 3
+    }
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 impl ClusterSpec {
     /// The member of that name.

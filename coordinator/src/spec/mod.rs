@@ -6,10 +6,12 @@
 mod cluster;
 mod diff;
 mod parse;
+mod span;
 mod template;
 
-pub use cluster::{ClusterSpec, EtcdSettings, MemberSpec, Names, Storage};
+pub use cluster::{ClusterSpec, EtcdSettings, Lifetimes, MemberSpec, Names, Storage};
 pub use diff::needs_rollout;
 pub(crate) use parse::is_host_of;
 pub use parse::{BadSpec, parse};
+pub use span::parse_span;
 pub use template::template;

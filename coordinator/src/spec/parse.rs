@@ -1,13 +1,15 @@
 //! From text to a checked spec: strict, so that a misspelt key is told and not passed over.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use pilaster_common::error::Help;
 use pilaster_common::name::{BadName, ClusterName, DomainName, NodeName};
 use serde::Deserialize;
 
-use super::cluster::{ClusterSpec, EtcdSettings, MemberSpec, Names, Storage};
+use super::cluster::{ClusterSpec, EtcdSettings, Lifetimes, MemberSpec, Names, Storage};
+use super::span::parse_span;
 
 /// Why a spec is refused.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +84,14 @@ pub enum BadSpec {
         /// The member.
         name: NodeName,
     },
+    /// A life that cannot be.
+    #[error("certificates: {field}: {why}")]
+    Lifetime {
+        /// Which.
+        field: &'static str,
+        /// What is allowed.
+        why: String,
+    },
     /// The derived service name does not fit.
     #[error("service: etcd.{domain} is no name")]
     Service {
@@ -97,6 +107,9 @@ impl Help for BadSpec {
         Some(match self {
             Self::Yaml { .. } | Self::Shape(_) => {
                 "mend that line; `coordctl init --help` tells how a spec is begun".into()
+            }
+            Self::Lifetime { .. } => {
+                "the defaults are leaf: 365d, autonomy: 270d, identity: 90d".into()
             }
             Self::NoMembers => "name at least one: members: [{name: x-k3s-m-1}]".into(),
             Self::DuplicateMember { name } => format!("remove one of the two lines of {name}"),
@@ -129,6 +142,8 @@ struct File {
     members: Vec<Member>,
     #[serde(default)]
     etcd: Etcd,
+    #[serde(default)]
+    certificates: Certificates,
 }
 
 #[derive(Deserialize)]
@@ -144,12 +159,39 @@ struct Etcd {
     storage: Storage,
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Certificates {
+    leaf: Option<Span>,
+    autonomy: Option<Span>,
+    identity: Option<Span>,
+}
+
+struct Span(Duration);
+
+/// By a visitor of its own, so that the reader knows the place of a bad one.
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = Span;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a time span such as 90s, 15m, 1h or 365d")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
+                parse_span(text).map(Span).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
 /// Reads and checks a spec.
 ///
 /// # Errors
 /// [`BadSpec`] with the place, where there is one.
 pub fn parse(text: &str) -> Result<ClusterSpec, BadSpec> {
-    let File { cluster, domain, service, network, names, members, etcd } =
+    let File { cluster, domain, service, network, names, members, etcd, certificates } =
         serde_yaml::from_str(text).map_err(|error| yaml_error(text, &error))?;
     let service = match service {
         Some(service) => service,
@@ -160,15 +202,17 @@ pub fn parse(text: &str) -> Result<ClusterSpec, BadSpec> {
     let members =
         members.into_iter().map(|Member { name, address }| MemberSpec { name, address }).collect();
     let Etcd { storage } = etcd;
-    let spec = ClusterSpec {
-        cluster,
-        domain,
-        service,
-        network,
-        names,
-        members,
-        etcd: EtcdSettings { storage },
+    let default = Lifetimes::default();
+    let life = |given: Option<Span>, default| given.map_or(default, |Span(span)| span);
+    let certificates = Lifetimes {
+        leaf: life(certificates.leaf, default.leaf),
+        autonomy: life(certificates.autonomy, default.autonomy),
+        identity: life(certificates.identity, default.identity),
     };
+    let etcd = EtcdSettings { storage };
+    let spec =
+        ClusterSpec { cluster, domain, service, network, names, members, etcd, certificates };
+    check_lifetimes(spec.certificates)?;
     check_members(&spec)?;
     check_service(&spec)?;
     Ok(spec)
@@ -205,6 +249,23 @@ pub(crate) fn is_host_of(network: Ipv4Net, address: Ipv4Addr) -> bool {
     let edges = network.prefix_len() < 31
         && (address == network.network() || address == network.broadcast());
     network.contains(&address) && !edges
+}
+
+/// A life too short for a clock that is a minute off, or an autonomy that a fresh leaf does not have, would renew without end.
+fn check_lifetimes(lifetimes: Lifetimes) -> Result<(), BadSpec> {
+    const LIFE_MIN: Duration = Duration::from_secs(10);
+    let Lifetimes { leaf, autonomy, identity } = lifetimes;
+    let wrong = |field, why: &str| Err(BadSpec::Lifetime { field, why: why.into() });
+    if leaf < LIFE_MIN || identity < LIFE_MIN {
+        return wrong("leaf and identity", "at least 10s");
+    }
+    if autonomy > leaf / 10 * 9 {
+        return wrong(
+            "autonomy",
+            "at most nine tenths of leaf, so that a fresh leaf is not renewed at once",
+        );
+    }
+    Ok(())
 }
 
 fn check_service(spec: &ClusterSpec) -> Result<(), BadSpec> {
@@ -279,6 +340,9 @@ mod tests {
             "is the host name of member",
         );
         refused("cluster: x\ndomain: a.b\nmembers: []\n", "members is empty");
+        refused(&format!("{GOOD}certificates: {{leaf: 90}}\n"), "time span");
+        refused(&format!("{GOOD}certificates: {{leaf: 1s}}\n"), "at least 10s");
+        refused(&format!("{GOOD}certificates: {{leaf: 30d}}\n"), "nine tenths");
         refused("", "");
         refused("[", "line");
         refused(

@@ -27,6 +27,11 @@ pub(super) fn nodes(cluster: &ClusterName) -> String {
     format!("v1/node/{cluster}/")
 }
 
+/// The address that a person approved for a node.
+pub(super) fn approval(cluster: &ClusterName, node: &NodeName) -> String {
+    format!("v1/approval/{cluster}/{node}")
+}
+
 /// A token, by its public id.
 pub(super) fn token(id: &[u8]) -> String {
     format!("v1/token/{}", data_encoding::HEXLOWER.encode(id))

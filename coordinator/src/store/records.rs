@@ -1,9 +1,11 @@
 //! Every value in the store. Stored as JSON; unknown fields are kept out by the format number, not by these types.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::profile::Profile;
 use serde::{Deserialize, Serialize};
 
 /// This installation.
@@ -69,22 +71,44 @@ pub struct TokenRecord {
 /// A node with an identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRecord {
-    /// SHA-256 of its public key.
-    pub key_hash: [u8; 32],
-    /// Its identity certificate, DER: the answer to the same Join again.
-    pub certificate: Vec<u8>,
-    /// Its certificate's serial.
-    pub serial: Vec<u8>,
-    /// Its certificate's end.
-    pub not_after: Timestamp,
+    /// The identity in use.
+    pub current: IdentityRecord,
+    /// One that was issued and not used yet: its first use makes it the current one.
+    pub pending: Option<IdentityRecord>,
+    /// Number of the current identity: rises with each that takes its place.
+    pub sequence: u64,
+    /// When a person denied it: it may not speak, nor come back with a key of these.
+    pub denied: Option<Timestamp>,
     /// The address of eth0 that it is known by.
     pub address: Ipv4Addr,
     /// When it joined.
     pub joined: Timestamp,
+    /// Serials that a person wants replaced; of no effect once the node holds others.
+    pub replace: BTreeMap<Profile, Vec<u8>>,
     /// Generation of its desired state.
     pub generation: u64,
     /// SHA-256 of that desired state.
     pub desired_hash: Vec<u8>,
+}
+
+/// An identity that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityRecord {
+    /// SHA-256 of its public key.
+    pub key_hash: [u8; 32],
+    /// The certificate, DER: the answer to the same request again.
+    pub certificate: Vec<u8>,
+    /// The certificate's serial.
+    pub serial: Vec<u8>,
+    /// The certificate's end.
+    pub not_after: Timestamp,
+}
+
+/// An address that a person approved for a node, beside the spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRecord {
+    /// The address.
+    pub address: Ipv4Addr,
 }
 
 /// To whom a public key belongs.

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{
-    ClusterRecord, FormationRecord, Installation, KeyRecord, NodeRecord, TokenRecord,
+    ApprovalRecord, ClusterRecord, FormationRecord, Installation, KeyRecord, NodeRecord,
+    TokenRecord,
 };
 use super::{Expect, Failed, KeyValue, Outcome, Transaction, Versioned, keys};
 use crate::spec::ClusterSpec;
@@ -99,6 +100,11 @@ impl Change {
     /// Puts a token.
     pub fn token(self, id: &[u8], record: &TokenRecord, revision: Option<u64>) -> Self {
         self.put(keys::token(id), record, Some(expected(revision)))
+    }
+
+    /// Puts what a person approved, whatever stood there.
+    pub fn approval(self, cluster: &ClusterName, node: &NodeName, record: &ApprovalRecord) -> Self {
+        self.put(keys::approval(cluster, node), record, None)
     }
 
     /// Notes to whom a public key belongs; it must have been nobody's.
@@ -225,6 +231,18 @@ impl Store {
     /// See [`StoreError`].
     pub async fn token(&self, id: &[u8]) -> Result<Option<Revised<TokenRecord>>, StoreError> {
         self.read(&keys::token(id)).await
+    }
+
+    /// The address that a person approved for a node.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn approval(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+    ) -> Result<Option<ApprovalRecord>, StoreError> {
+        Ok(self.read(&keys::approval(cluster, node)).await?.map(|(record, _)| record))
     }
 
     /// To whom a public key belongs.

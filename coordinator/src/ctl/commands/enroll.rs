@@ -1,6 +1,6 @@
 //! `coordctl enroll`: a token for one node, the lines to run there, and what happens there, step by step.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pilaster_common::atomic_file::{self, Access};
@@ -11,10 +11,10 @@ use pilaster_proto::admin::v1 as pb;
 use super::Context;
 use super::status::{next_state, watch};
 use crate::config::owner;
-use crate::ctl::args::duration;
 use crate::ctl::dial::dial;
 use crate::ctl::exit::{CtlError, Exit};
 use crate::ctl::output;
+use crate::spec::parse_span;
 
 const WHAT: &str = "cannot enroll";
 
@@ -24,9 +24,16 @@ const WHAT: &str = "cannot enroll";
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
     /// The node, as in the spec
-    node: String,
+    #[arg(required_unless_present = "all")]
+    node: Option<String>,
+    /// Every node of the spec that has not joined: writes NODE.token into the folder given by --out, and ends
+    #[arg(long, conflicts_with_all = ["node", "file", "no_wait"], requires = "out")]
+    all: bool,
+    /// Where the tokens of --all go: files of mode 0600
+    #[arg(long, value_name = "DIR", requires = "all")]
+    out: Option<PathBuf>,
     /// How long the token is good
-    #[arg(long, value_parser = duration, default_value = "1h", value_name = "SPAN")]
+    #[arg(long, value_parser = parse_span, default_value = "1h", value_name = "SPAN")]
     valid_for: Duration,
     /// Write the token into this file (0600) and do not show it
     #[arg(long, value_name = "FILE")]
@@ -38,58 +45,85 @@ pub(in crate::ctl) struct Args {
 
 /// Makes a token, prints the lines, watches the node.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+    let Args { node, all: _, out, valid_for, file, no_wait } = args;
+    match (node, out) {
+        (Some(node), _) => {
+            let reply = token(context, &node, valid_for).await?;
+            show_lines(&node, file.as_deref(), &reply)?;
+            if no_wait {
+                return Ok(Exit::Done);
+            }
+            let context = Context { socket: context.socket.clone(), cluster: reply.cluster };
+            follow(&context, &node, Timestamp::from_unix(reply.expires)).await
+        }
+        (None, Some(folder)) => enroll_all(context, &folder, valid_for).await,
+        (None, None) => unreachable!("clap asks for a node, or for --all with --out"),
+    }
+}
+
+async fn token(
+    context: &Context,
+    node: &str,
+    valid_for: Duration,
+) -> Result<pb::EnrollReply, CtlError> {
     let mut admin = dial(&context.socket).await?;
     let request = pb::EnrollRequest {
         cluster: context.cluster.clone(),
-        node: args.node.clone(),
-        valid_for_seconds: args.valid_for.as_secs().max(1),
+        node: node.into(),
+        valid_for_seconds: valid_for.as_secs().max(1),
     };
-    let what = format!("{WHAT} {}", args.node);
+    let what = format!("{WHAT} {node}");
     let reply = admin.enroll(request).await.map_err(|status| CtlError::answered(&what, &status))?;
-    let reply = reply.into_inner();
-    show_lines(&args, &reply)?;
-    if args.no_wait {
-        return Ok(Exit::Done);
-    }
-    let context = Context { socket: context.socket.clone(), cluster: reply.cluster };
-    follow(&context, &args.node, Timestamp::from_unix(reply.expires)).await
+    Ok(reply.into_inner())
 }
 
-fn show_lines(args: &Args, reply: &pb::EnrollReply) -> Result<(), CtlError> {
+/// A token for each node that has not joined, in a file of its own.
+async fn enroll_all(
+    context: &Context,
+    folder: &Path,
+    valid_for: Duration,
+) -> Result<Exit, CtlError> {
+    let state = super::status::current(context, WHAT).await?;
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    atomic_file::ensure_folder(&folder, Access { mode: 0o700, ..owner() })
+        .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
+    let missing: Vec<&pb::NodeStatus> =
+        state.nodes.iter().filter(|node| node.joined == 0).collect();
+    for node in &missing {
+        let reply = token(context, &node.name, valid_for).await?;
+        show_lines(&node.name, Some(&folder.join(format!("{}.token", node.name))), &reply)?;
+    }
+    if missing.is_empty() {
+        output::note(&format!("every node of {} has joined", state.cluster));
+    }
+    Ok(Exit::Done)
+}
+
+fn show_lines(node: &str, file: Option<&Path>, reply: &pb::EnrollReply) -> Result<(), CtlError> {
     let expires = Timestamp::from_unix(reply.expires);
     let Some(endpoint) = reply.endpoints.first() else {
         let help = "give this machine an address, or start pilaster-coordinator with --advertise HOST:PORT";
-        return Err(CtlError::said(
-            Exit::Failed,
-            WHAT,
-            "the coordinator has no address that a node could dial",
-            help,
-        ));
+        let cause = "the coordinator has no address that a node could dial";
+        return Err(CtlError::said(Exit::Failed, WHAT, cause, help));
     };
-    let (node, token) = (&args.node, &reply.token);
+    let token = &reply.token;
     output::data(&format!(
         "On {node}, as root:\n\
          \x20 apk add etcd etcd-ctl ./pilaster-agent.apk && pilaster-agent join {endpoint} --token-file -\n\
          (on Debian first: apt-get install etcd-server etcd-client ./pilaster-agent.deb)\n"
     ));
-    match &args.file {
-        Some(path) => {
-            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-            atomic_file::replace(
-                &absolute,
-                format!("{token}\n").as_bytes(),
-                Access { mode: 0o600, ..owner() },
-            )
-            .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
-            output::data(&format!(
-                "with the token in {}, good once, until {expires}.\n",
-                path.display()
-            ));
-        }
-        None => output::data(&format!(
-            "and give it this token, good once, until {expires}:\n  {token}\n"
-        )),
-    }
+    let Some(path) = file else {
+        output::data(&format!("and give it this token, good once, until {expires}:\n  {token}\n"));
+        return Ok(());
+    };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    atomic_file::replace(
+        &absolute,
+        format!("{token}\n").as_bytes(),
+        Access { mode: 0o600, ..owner() },
+    )
+    .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
+    output::data(&format!("with the token in {}, good once, until {expires}.\n", path.display()));
     Ok(())
 }
 

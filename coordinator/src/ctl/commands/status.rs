@@ -6,11 +6,11 @@ use pilaster_proto::admin::v1 as pb;
 use tonic::Streaming;
 
 use super::Context;
-use crate::ctl::args::duration;
 use crate::ctl::dial::dial;
 use crate::ctl::exit::{CtlError, Exit};
 use crate::ctl::output::{self, Format};
 use crate::ctl::status_view::StatusView;
+use crate::spec::parse_span;
 
 const WHAT: &str = "cannot tell the state";
 
@@ -26,7 +26,7 @@ pub(in crate::ctl) struct Args {
     #[arg(long)]
     wait: bool,
     /// How long to wait
-    #[arg(long, value_parser = duration, default_value = "10m", requires = "wait", value_name = "SPAN")]
+    #[arg(long, value_parser = parse_span, default_value = "10m", requires = "wait", value_name = "SPAN")]
     timeout: Duration,
     /// How it is shown
     #[arg(short, long, value_enum, default_value_t = Format::Table)]

@@ -1,0 +1,140 @@
+//! `coordctl rotate`: new keys and certificates, under the eyes of the person. Nothing restarts.
+
+use std::time::{Duration, Instant};
+
+use pilaster_common::profile::Profile;
+use pilaster_proto::admin::v1 as pb;
+
+use super::Context;
+use super::status::{next_state, watch};
+use crate::agent_api::wire;
+use crate::ctl::dial::dial;
+use crate::ctl::exit::{CtlError, Exit};
+use crate::ctl::output;
+use crate::spec::parse_span;
+
+const WHAT: &str = "cannot rotate";
+
+/// Gives nodes new keys and certificates; nothing restarts
+///
+/// It ends when every port was seen to serve its new certificate. Exit code 124 when that did not happen in time.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["nodes", "profiles", "all"]))]
+pub(in crate::ctl) struct Args {
+    /// Only this node; may be given several times
+    #[arg(long = "node", value_name = "NODE", value_delimiter = ',')]
+    nodes: Vec<String>,
+    /// Only certificates of this kind: agent, server, peer or client; may be given several times
+    #[arg(long = "profile", value_name = "PROFILE", value_delimiter = ',')]
+    profiles: Vec<Profile>,
+    /// All certificates of all nodes
+    #[arg(long, conflicts_with_all = ["nodes", "profiles"])]
+    all: bool,
+    /// How long to wait
+    #[arg(long, value_parser = parse_span, default_value = "2m", value_name = "SPAN")]
+    timeout: Duration,
+}
+
+/// Asks for it, and follows until each new certificate is served.
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+    let start = Instant::now();
+    let mut admin = dial(&context.socket).await?;
+    let profiles = args.profiles.iter().map(|profile| wire::profile(*profile).into()).collect();
+    let request =
+        pb::RotateRequest { cluster: context.cluster.clone(), nodes: args.nodes, profiles };
+    let reply = admin.rotate(request).await.map_err(|status| CtlError::answered(WHAT, &status))?;
+    let pb::RotateReply { cluster, rotating, skipped } = reply.into_inner();
+    for skipped in &skipped {
+        output::note(&format!("passed over: {skipped}"));
+    }
+    let asked = rotating.len();
+    let context = Context { socket: context.socket.clone(), cluster };
+    let mut left = rotating;
+    let followed = tokio::time::timeout(args.timeout, follow(&context, &mut left)).await;
+    match followed {
+        Ok(followed) => followed?,
+        Err(_) => {
+            let names: Vec<String> = left.iter().map(name).collect();
+            let cause = format!("not replaced within {:?}: {}", args.timeout, names.join(", "));
+            let help =
+                "coordctl status says what the nodes wait for; coordctl certs what is served";
+            return Err(CtlError::said(Exit::TimedOut, WHAT, cause, help));
+        }
+    }
+    output::note(&format!(
+        "{asked} certificates replaced in {:.1} s; nothing was restarted",
+        start.elapsed().as_secs_f32()
+    ));
+    Ok(if skipped.is_empty() { Exit::Done } else { Exit::NotHealthy })
+}
+
+/// Takes each certificate off `left` as soon as the new one is in use.
+async fn follow(context: &Context, left: &mut Vec<pb::Rotating>) -> Result<(), CtlError> {
+    let mut states = watch(context, WHAT).await?;
+    while !left.is_empty() {
+        let state = next_state(&mut states, WHAT).await?;
+        left.retain(|rotating| {
+            let replaced = is_replaced(&state, rotating);
+            if replaced {
+                output::note(&format!("{}: new", name(rotating)));
+            }
+            !replaced
+        });
+    }
+    Ok(())
+}
+
+fn name(rotating: &pb::Rotating) -> String {
+    let profile = wire::any_profile(rotating.profile).map_or("certificate", Profile::name);
+    format!("{} {profile}", rotating.node)
+}
+
+/// Whether the node holds another serial and, where etcd runs, was seen to serve it.
+fn is_replaced(state: &pb::ClusterStatus, rotating: &pb::Rotating) -> bool {
+    let Some(node) = state.nodes.iter().find(|node| node.name == rotating.node) else {
+        return false;
+    };
+    if wire::any_profile(rotating.profile).is_ok_and(|profile| profile == Profile::Agent) {
+        let current = node.identity.as_ref().map(|identity| &identity.serial);
+        return node.connected && current.is_some_and(|serial| *serial != rotating.serial);
+    }
+    let Some(report) = &node.report else { return false };
+    let runs = report.etcd.as_ref().is_some_and(|etcd| etcd.reachable);
+    report.certificates.iter().any(|held| {
+        let served = !runs || held.served_serial == held.serial;
+        held.profile == rotating.profile && held.serial != rotating.serial && served
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use pilaster_proto::agent::v1 as agent;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_counts_as_replaced_when_the_new_one_is_served() {
+        let rotating = pb::Rotating {
+            node: "m".into(),
+            profile: agent::Profile::Server.into(),
+            serial: vec![1],
+        };
+        let state = |serial: u8, served: u8, reachable| {
+            let held = agent::HeldCertificate {
+                profile: agent::Profile::Server.into(),
+                serial: vec![serial],
+                served_serial: vec![served],
+                ..agent::HeldCertificate::default()
+            };
+            let etcd = Some(agent::EtcdState { reachable, ..agent::EtcdState::default() });
+            let report =
+                Some(agent::Report { certificates: vec![held], etcd, ..agent::Report::default() });
+            let node = pb::NodeStatus { name: "m".into(), report, ..pb::NodeStatus::default() };
+            pb::ClusterStatus { nodes: vec![node], ..pb::ClusterStatus::default() }
+        };
+        assert!(is_replaced(&state(2, 2, true), &rotating));
+        assert!(!is_replaced(&state(2, 1, true), &rotating));
+        assert!(!is_replaced(&state(1, 1, true), &rotating));
+        assert!(is_replaced(&state(2, 1, false), &rotating));
+    }
+}
