@@ -66,7 +66,8 @@ impl Help for ReplaceFileError {
 /// Puts `content` at `path` whole. Writes nothing when content, owner and mode are right already.
 ///
 /// # Errors
-/// When a step fails; the file at `path` is then the one from before.
+/// When a step fails; the file at `path` is then the one from before. Only where the last step, the sync of the folder, fails is it the
+/// new one, and not certain to outlive a power cut.
 pub fn replace(path: &Path, content: &[u8], access: Access) -> Result<Replaced, ReplaceFileError> {
     if is_same(path, content, access) {
         return Ok(Replaced::Same);
@@ -84,7 +85,7 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> Result<Replaced, 
         drop(std::fs::remove_file(&temporary)); // a leftover would be replaced by the next try anyway
         return Err(error);
     }
-    let folder = path.parent().unwrap_or(Path::new("/"));
+    let folder = folder_of(path);
     sync_folder(folder).map_err(fail("sync", folder))?;
     Ok(Replaced::Changed)
 }
@@ -96,7 +97,7 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> Result<Replaced, 
 pub fn remove(path: &Path) -> Result<(), ReplaceFileError> {
     let fail = |source| ReplaceFileError { act: "remove", path: path.to_owned(), source };
     match std::fs::remove_file(path) {
-        Ok(()) => sync_folder(path.parent().unwrap_or(Path::new("/"))).map_err(fail),
+        Ok(()) => sync_folder(folder_of(path)).map_err(fail),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(fail(error)),
     }
@@ -108,7 +109,10 @@ pub fn remove(path: &Path) -> Result<(), ReplaceFileError> {
 /// When it cannot be made, or something else stands there.
 pub fn ensure_folder(path: &Path, access: Access) -> Result<(), ReplaceFileError> {
     let fail = |act| move |source| ReplaceFileError { act, path: path.to_owned(), source };
-    std::fs::create_dir_all(path).map_err(fail("create folder"))?;
+    if !path.is_dir() {
+        std::fs::create_dir_all(path).map_err(fail("create folder"))?;
+        sync_folder(folder_of(path)).map_err(fail("sync the folder above"))?;
+    }
     let folder = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY)
@@ -142,6 +146,15 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.read_to_end(&mut content)?;
     Ok(content)
+}
+
+/// The folder that holds `path`; the current one for a bare file name.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => Path::new("/"),
+    }
 }
 
 fn is_same(path: &Path, content: &[u8], access: Access) -> bool {

@@ -64,6 +64,9 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// The month of this release: a clock that is below it is known to be wrong.
+pub const RELEASED: Timestamp = Timestamp::from_unix(1_793_491_200); // 2026-11-01
+
 /// Tells the time of day.
 pub trait Clock: Send + Sync {
     /// The moment now, as far as this clock knows.

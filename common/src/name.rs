@@ -95,7 +95,7 @@ pub struct NodeName(String);
 #[serde(into = "String")]
 pub struct ClusterName(String);
 
-/// A DNS name of two labels or more, lower case, at most 190 bytes so that `<node>.<domain>` stays within DNS's 253.
+/// A DNS name of two labels or more, lower case, at most 189 bytes so that `<node>.<domain>` stays within DNS's 253.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct DomainName(String);
@@ -137,7 +137,7 @@ impl FromStr for DomainName {
 
     fn from_str(name: &str) -> Result<Self, BadName> {
         const KIND: &str = "domain";
-        const MAX: usize = 190;
+        const MAX: usize = 189;
         if name.is_empty() {
             return Err(BadName::Empty { kind: KIND });
         }

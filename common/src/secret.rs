@@ -5,7 +5,7 @@ use std::fmt;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Help;
 
@@ -28,7 +28,7 @@ pub enum KeyError {
 
 impl Help for KeyError {}
 
-/// An ECDSA P-256 private key. No `Clone`, no `Serialize`, no `Display`; zeroed when dropped.
+/// An ECDSA P-256 private key. No `Clone`, no `Serialize`, no `Display`; its bytes are zeroed when dropped.
 pub struct PrivateKey {
     pair: KeyPair,
 }
@@ -83,6 +83,13 @@ impl PrivateKey {
         params.distinguished_name = rcgen::DistinguishedName::new();
         let request = params.serialize_request(&self.pair).map_err(KeyError::Request)?;
         Ok(request.der().to_vec())
+    }
+}
+
+impl Drop for PrivateKey {
+    /// Zeroes the PKCS#8 bytes. The signing half inside ring keeps a copy of the scalar that ring does not let us reach.
+    fn drop(&mut self) {
+        self.pair.zeroize();
     }
 }
 

@@ -10,11 +10,14 @@ use pilaster_common::name::ClusterName;
 
 use crate::audit::AuditLog;
 use crate::ca::sign::Authority;
-use crate::ca::vault::{ClusterAuthorities, Vault, VaultError};
+use crate::ca::vault::{ClusterAuthorities, Missing, Vault, VaultError};
 use crate::rollout::driver::Wake;
 use crate::rollout::fleet::Fleet;
 use crate::store::Store;
 use crate::store::records::Installation;
+
+/// A workstation with containers has dozens of addresses; an agent takes sixteen.
+const ENDPOINTS_MAX: usize = 8;
 
 /// The store, the CAs, the nodes as seen now.
 pub struct Coordinator {
@@ -66,7 +69,7 @@ impl Coordinator {
         self.clock.now()
     }
 
-    /// The CAs of a cluster; made at first use.
+    /// The CAs of a cluster. A missing one is an error: a new one would strand every node that trusts the old.
     ///
     /// # Errors
     /// See [`VaultError`].
@@ -74,11 +77,30 @@ impl Coordinator {
         &self,
         cluster: &ClusterName,
     ) -> Result<Arc<ClusterAuthorities>, VaultError> {
+        self.authorities_or(cluster, Missing::Fail)
+    }
+
+    /// The CAs of a cluster that is not known yet, so that nobody trusts any: made where they are missing.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub fn new_authorities(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Arc<ClusterAuthorities>, VaultError> {
+        self.authorities_or(cluster, Missing::Make(self.now()))
+    }
+
+    fn authorities_or(
+        &self,
+        cluster: &ClusterName,
+        missing: Missing,
+    ) -> Result<Arc<ClusterAuthorities>, VaultError> {
         let mut cached = self.authorities.lock().expect("no holder panics");
         if let Some(found) = cached.get(cluster) {
             return Ok(Arc::clone(found));
         }
-        let made = Arc::new(self.vault.cluster(cluster, self.now())?);
+        let made = Arc::new(self.vault.cluster(cluster, missing)?);
         cached.insert(cluster.clone(), Arc::clone(&made));
         Ok(made)
     }
@@ -92,6 +114,7 @@ impl Coordinator {
         };
         let mut endpoints = self.endpoints.clone();
         endpoints.sort_by_key(|endpoint| !inside(endpoint)); // stable: keeps the order otherwise
+        endpoints.truncate(ENDPOINTS_MAX);
         endpoints
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pilaster_common::error::Told;
 
 use crate::config::Config;
@@ -33,6 +34,20 @@ pub fn main() -> ExitCode {
             output::note(&Told::new("pilaster-coordinator does not run", &error).to_string());
             Exit::Failed.into()
         }
+    }
+}
+
+/// No core dumps, which would hold CA keys (promise 1); as many descriptors as there may be, one for each agent.
+fn harden() {
+    let no_core = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let dumpable = nix::sys::prctl::set_dumpable(false);
+    if let Err(error) = no_core.and(dumpable) {
+        tracing::warn!("cannot turn core dumps off: {error}");
+    }
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!("cannot raise the number of open files: {error}");
     }
 }
 

@@ -21,7 +21,7 @@ use crate::admin_api::{self, AdminService, SocketError};
 use crate::agent_api::{AgentService, EnrollmentService, acceptor};
 use crate::audit::{AuditLog, OpenAuditError};
 use crate::ca::sign::SignError;
-use crate::ca::vault::{Vault, VaultError};
+use crate::ca::vault::{Missing, Vault, VaultError};
 use crate::config::{Config, owner};
 use crate::coordinator::Coordinator;
 use crate::rollout::driver;
@@ -40,6 +40,8 @@ const JOIN_MAX: usize = 16 * 1024;
 const REPORT_MAX: usize = 256 * 1024;
 /// Join is one round trip.
 const JOIN_DEADLINE: Duration = Duration::from_secs(10);
+/// A connection without a certificate is for one Join.
+const JOIN_CONNECTION_MAX: Duration = Duration::from_secs(30);
 /// Streams do not end by themselves; what is recorded is recorded.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
@@ -126,9 +128,13 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     atomic_file::ensure_folder(&config.state, Access { mode: 0o700, ..owner })?;
     let admin = admin_api::listen(&config.socket, owner).await?;
     let store = Store::new(Arc::new(RedbStore::open(&config.state.join("store.redb"))?));
-    let installation = store.begin_epoch(random_id).await?;
     let vault = Vault::open(&config.state.join("ca"), owner)?;
-    let control = vault.control(clock.now())?;
+    let missing = match store.installation().await? {
+        Some(_) => Missing::Fail,
+        None => Missing::Make(clock.now()),
+    };
+    let control = vault.control(missing)?;
+    let installation = store.begin_epoch(random_id).await?;
     let audit = AuditLog::open(&config.state.join("audit.log"))?;
     let endpoints = config.endpoints();
     let listener = TcpListener::bind(config.listen)
@@ -169,7 +175,7 @@ fn spawn(
     admin: tokio::net::UnixListener,
     shutdown: &CancellationToken,
 ) -> Result<JoinSet<Result<(), tonic::transport::Error>>, RunError> {
-    let acceptor::Connections { join, agents } =
+    let acceptor::Connections { join, agents, trust: _ } =
         acceptor::accept(coordinator, listener, shutdown.clone())?;
     let server = || {
         Server::builder()
@@ -188,7 +194,10 @@ fn spawn(
     );
     let stop = || shutdown.clone().cancelled_owned();
     let mut tasks = JoinSet::new();
-    let joins = server().timeout(JOIN_DEADLINE).add_service(enrollment);
+    let joins = server()
+        .timeout(JOIN_DEADLINE)
+        .max_connection_age(JOIN_CONNECTION_MAX)
+        .add_service(enrollment);
     tasks.spawn(joins.serve_with_incoming_shutdown(ReceiverStream::new(join), stop()));
     tasks.spawn(
         server()

@@ -70,39 +70,43 @@ pub(super) enum Applied {
 /// See [`ApplyError`].
 pub(super) async fn apply(coordinator: &Coordinator, text: String) -> Result<Applied, ApplyError> {
     let wanted = spec::parse(&text)?;
-    let store = &coordinator.store;
+    let (store, cluster) = (&coordinator.store, &wanted.cluster);
     for (other, record) in store.clusters().await? {
         let theirs = spec::parse(&record.spec).map(|spec| spec.service);
-        if other != wanted.cluster && theirs.is_ok_and(|service| service == wanted.service) {
+        if other != *cluster && theirs.is_ok_and(|service| service == wanted.service) {
             return Err(ApplyError::ServiceTaken { service: wanted.service, other });
         }
     }
-    coordinator.authorities(&wanted.cluster)?;
-    let present = store.cluster(&wanted.cluster).await?;
-    let formation = store.formation(&wanted.cluster).await?;
-    if let Some((record, _)) = &present
-        && let Ok(old) = spec::parse(&record.spec)
-    {
-        if old == wanted && formation.is_some() {
-            return Ok(Applied::Same(wanted));
-        }
-        if formation.as_ref().is_some_and(|(formation, _)| formation.phase != Phase::Gathering) {
-            let changes = needs_rollout(&old, &wanted);
+    let record = ClusterRecord { spec: text };
+    let present = store.revised_spec(cluster).await?;
+    let formation = store.formation(cluster).await?;
+    let change = match (present, formation) {
+        (Some((old, _)), Some(_)) if old == wanted => return Ok(Applied::Same(wanted)),
+        (Some((old, revision)), Some((formation, of_formation))) => {
+            let changes = match formation.phase {
+                Phase::Gathering => vec![],
+                Phase::Forming { .. } | Phase::Formed { .. } => needs_rollout(&old, &wanted),
+            };
             if !changes.is_empty() {
                 return Err(ApplyError::NeedsRollout { changes });
             }
+            // a formation that begins meanwhile begins with the old spec: then this one is looked at again
+            Change::default()
+                .cluster(cluster, &record, Some(revision))
+                .while_formation(cluster, of_formation)
         }
-    }
-    let revision = present.map(|(_, revision)| revision);
-    let mut change =
-        Change::default().cluster(&wanted.cluster, &ClusterRecord { spec: text }, revision);
-    if formation.is_none() {
-        let record =
-            FormationRecord { token: formation_token(&wanted.cluster)?, phase: Phase::Gathering };
-        change = change.formation(&wanted.cluster, &record, None);
-    }
+        (present, _) => {
+            coordinator.new_authorities(cluster)?;
+            let formation =
+                FormationRecord { token: formation_token(cluster)?, phase: Phase::Gathering };
+            let revision = present.map(|(_, revision)| revision);
+            Change::default()
+                .cluster(cluster, &record, revision)
+                .formation(cluster, &formation, None)
+        }
+    };
     store.commit(change).await?;
-    coordinator.wake.cluster(&wanted.cluster);
+    coordinator.wake.cluster(cluster);
     Ok(Applied::Changed(wanted))
 }
 

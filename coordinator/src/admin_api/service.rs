@@ -28,7 +28,7 @@ use crate::coordinator::Coordinator;
 use crate::enrollment::deny::deny;
 use crate::enrollment::invite::{LIFE_DEFAULT, invite};
 use crate::spec::ClusterSpec;
-use crate::store::records::ApprovalRecord;
+use crate::store::records::{ApprovalRecord, Purpose};
 use crate::store::{Change, StoreError};
 
 /// States that wait to be sent to one watcher; the next is made when there is room.
@@ -167,7 +167,8 @@ impl Admin for AdminService {
         request: Request<pb::EnrollRequest>,
     ) -> Result<Response<pb::EnrollReply>, Status> {
         let who = who(&request);
-        let pb::EnrollRequest { cluster, node, valid_for_seconds } = request.into_inner();
+        let pb::EnrollRequest { cluster, node, valid_for_seconds, replace } = request.into_inner();
+        let purpose = if replace { Purpose::Replace } else { Purpose::New };
         let what = "cannot make a token";
         let (cluster, node) = self.member(what, &cluster, &node).await?;
         let spec = self.spec(&cluster).await?;
@@ -178,10 +179,10 @@ impl Admin for AdminService {
         };
         let coordinator = &self.coordinator;
         let pin = coordinator.control.pin();
-        let invited =
-            invite(&coordinator.store, pin, &cluster, &node, valid_for, coordinator.now())
-                .await
-                .map_err(|error| told(Code::FailedPrecondition, &Told::new(what, &error)));
+        let whom = (&cluster, &node);
+        let invited = invite(&coordinator.store, pin, whom, purpose, valid_for, coordinator.now())
+            .await
+            .map_err(|error| told(Code::FailedPrecondition, &Told::new(what, &error)));
         let after = invited.as_ref().map(|(_, expires)| format!("a token until {expires}"));
         let act = Act { after: after.unwrap_or_default(), ..Act::default() };
         let (token, expires) =

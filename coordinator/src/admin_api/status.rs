@@ -33,16 +33,19 @@ pub(super) async fn status(
         .iter()
         .map(|m| node_status(coordinator, &spec, &m.name, record_of(&m.name)))
         .collect();
-    let leaves_end = spec.members.iter().filter_map(|member| {
-        coordinator
-            .fleet
-            .seen(cluster, &member.name)
-            .report
-            .and_then(|(report, _)| serving_ends(&report))
-    });
+    let leaves_end: Option<Vec<Timestamp>> = spec
+        .members
+        .iter()
+        .map(|member| {
+            coordinator
+                .fleet
+                .seen(cluster, &member.name)
+                .report
+                .and_then(|(report, _)| serving_ends(&report))
+        })
+        .collect(); // unknown unless every member has told
     let roots_end = [authorities.client.not_after(), authorities.peer.not_after()];
-    let goes_on_until =
-        leaves_end.min().map(|leaves| roots_end.into_iter().fold(leaves, Timestamp::min));
+    let goes_on_until = leaves_end.and_then(|ends| ends.into_iter().chain(roots_end).min());
     let endpoints =
         spec.members.iter().map(|member| format!("https://{}:2379", spec.host(&member.name)));
     Ok(Some(pb::ClusterStatus {

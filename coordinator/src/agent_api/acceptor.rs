@@ -16,7 +16,6 @@ use pilaster_common::clock::Timestamp;
 use pilaster_common::error::causes;
 use pilaster_common::secret::PrivateKey;
 use pilaster_common::token::{EXPORTER_LABEL, Exporter};
-use rustls::RootCertStore;
 use rustls::crypto::ring as provider;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
@@ -31,6 +30,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
+use super::trust::ControlTrust;
 use crate::ca::issue;
 use crate::ca::sign::SignError;
 use crate::coordinator::Coordinator;
@@ -57,6 +57,8 @@ const RENEW_BEFORE: Duration = Duration::from_secs(30 * 86_400);
 pub struct Accepted {
     stream: TlsStream<TcpStream>,
     peer: PeerInfo,
+    /// One without a certificate keeps its share of its address as long as it stands: such connections are bounded.
+    place: Option<Place>,
 }
 
 /// Who is at the other end, as far as TLS knows.
@@ -76,6 +78,8 @@ pub struct Connections {
     pub join: mpsc::Receiver<io::Result<Accepted>>,
     /// With a verified client certificate.
     pub agents: mpsc::Receiver<io::Result<Accepted>>,
+    /// Whom the listener trusts; may be swapped at any time.
+    pub trust: Arc<ControlTrust>,
 }
 
 /// Starts to accept on `listener`, until `shutdown`.
@@ -88,15 +92,16 @@ pub fn accept(
     shutdown: CancellationToken,
 ) -> Result<Connections, SignError> {
     let own = Arc::new(OwnLeaf::new(Arc::clone(coordinator))?);
+    let trust = Arc::new(ControlTrust::new(&[coordinator.control.root().clone()]));
     let configs = Arc::new(Configs {
         join: Arc::new(config(&own, None)),
-        agents: Arc::new(config(&own, Some(coordinator.control.root()))),
+        agents: Arc::new(config(&own, Some(&trust))),
     });
     let (join_sender, join) = mpsc::channel(ACCEPTED_QUEUE);
     let (agents_sender, agents) = mpsc::channel(ACCEPTED_QUEUE);
     let senders = Senders { join: join_sender, agents: agents_sender };
     tokio::spawn(accept_loop(listener, configs, senders, shutdown));
-    Ok(Connections { join, agents })
+    Ok(Connections { join, agents, trust })
 }
 
 struct Configs {
@@ -144,12 +149,18 @@ async fn accept_loop(
         tokio::spawn(async move {
             let shaken =
                 tokio::time::timeout(HANDSHAKE_MAX, handshake(stream, address, &configs)).await;
-            drop((permit, place));
+            drop(permit);
             match shaken {
-                Ok(Ok((kind, accepted))) => {
+                Ok(Ok((kind, mut accepted))) => {
                     let sender = match kind {
-                        Kind::Join => &senders.join,
-                        Kind::Agent => &senders.agents,
+                        Kind::Join => {
+                            accepted.place = Some(place);
+                            &senders.join
+                        }
+                        Kind::Agent => {
+                            drop(place);
+                            &senders.agents
+                        }
                     };
                     drop(sender.send(Ok(accepted)).await); // the server has stopped
                 }
@@ -165,6 +176,7 @@ async fn accept_loop(
 struct ByAddress(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 /// One handshake's place; given back when dropped.
+#[derive(Debug)]
 struct Place {
     address: IpAddr,
     of: ByAddress,
@@ -218,26 +230,19 @@ async fn handshake(
         .map_err(|error| io::Error::other(format!("no exporter: {error}")))?;
     let certificate =
         session.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
-    Ok((kind, Accepted { stream, peer: PeerInfo { address, exporter, certificate } }))
+    Ok((kind, Accepted { stream, peer: PeerInfo { address, exporter, certificate }, place: None }))
 }
 
-fn config(
-    own: &Arc<OwnLeaf>,
-    client_root: Option<&CertificateDer<'static>>,
-) -> rustls::ServerConfig {
-    let provider = Arc::new(provider::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("ring has TLS 1.3");
-    let builder = match client_root {
+fn config(own: &Arc<OwnLeaf>, clients: Option<&Arc<ControlTrust>>) -> rustls::ServerConfig {
+    let builder =
+        rustls::ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("ring has TLS 1.3");
+    let builder = match clients {
         None => builder.with_no_client_auth(),
-        Some(root) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(root.clone()).expect("our own root is a certificate");
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .expect("one root is enough");
-            builder.with_client_cert_verifier(verifier)
+        Some(trust) => {
+            let trust: Arc<dyn ClientCertVerifier> = Arc::<ControlTrust>::clone(trust);
+            builder.with_client_cert_verifier(trust)
         }
     };
     let mut config = builder.with_cert_resolver(Arc::clone(own) as Arc<dyn ResolvesServerCert>);

@@ -233,8 +233,13 @@ fn etcd_state(state: pb::EtcdState) -> EtcdState {
         errors,
         members,
     } = state;
-    let members = members.into_iter().map(|pb::Member { id, name, .. }| (id, name)).collect();
+    let members = members.into_iter().map(member).collect();
     EtcdState { healthy, member_id, cluster_id, leader_id, is_learner, errors, members }
+}
+
+fn member(member: pb::Member) -> (u64, String) {
+    let pb::Member { id, name, peer_urls: _, client_urls: _, is_learner: _ } = member;
+    (id, name)
 }
 
 fn told(problem: pb::Problem) -> Told {

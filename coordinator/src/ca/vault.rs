@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use pilaster_common::atomic_file::{self, Access, ReplaceFileError};
-use pilaster_common::clock::Timestamp;
+use pilaster_common::clock::{RELEASED, Timestamp};
 use pilaster_common::error::Help;
 use pilaster_common::name::ClusterName;
 use pilaster_common::pem::{BadPair, Pair};
@@ -31,6 +31,12 @@ pub enum VaultError {
         /// Why.
         source: BadPair,
     },
+    /// A root made under such a clock would end before it begins to be of use.
+    #[error("this machine's clock says {now}, which is before this Pilaster was made")]
+    Clock {
+        /// What it says.
+        now: Timestamp,
+    },
     /// It cannot be made.
     #[error("cannot make a CA")]
     Make(#[from] SignError),
@@ -42,7 +48,11 @@ pub enum VaultError {
 impl Help for VaultError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Read { path, .. } => Some(format!("look at it: ls -l {}", path.display())),
+            Self::Read { path, .. } => Some(format!(
+                "put {} back from a backup: nodes trust the CA that was there, so no new one is made",
+                path.display()
+            )),
+            Self::Clock { .. } => Some("set the clock: date -s, or start an NTP client".into()),
             Self::Damaged { .. } => {
                 Some("put the file back from a backup; a new CA would strand every node".into())
             }
@@ -50,6 +60,15 @@ impl Help for VaultError {
             Self::Write(error) => error.help(),
         }
     }
+}
+
+/// What to do where there is no CA yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is an error: nodes trust the one that was there, and a new one would strand them.
+    Fail,
+    /// Nobody trusts one yet: make it, now.
+    Make(Timestamp),
 }
 
 /// The CAs of one cluster.
@@ -79,33 +98,29 @@ impl Vault {
         Ok(vault)
     }
 
-    /// The control CA; made when there is none.
+    /// The control CA.
     ///
     /// # Errors
-    /// See [`VaultError`].
-    pub fn control(&self, now: Timestamp) -> Result<Authority, VaultError> {
-        self.load_or_make(
-            &self.folder.join("control-g1.pem"),
-            "pilaster control",
-            PathLength::Unbounded,
-            now,
-        )
+    /// See [`VaultError`]; a missing one is an error unless it may be made.
+    pub fn control(&self, missing: Missing) -> Result<Authority, VaultError> {
+        let path = self.folder.join("control-g1.pem");
+        self.load(&path, "pilaster control", PathLength::Unbounded, missing)
     }
 
-    /// The CAs of a cluster; made when there are none.
+    /// The CAs of a cluster.
     ///
     /// # Errors
-    /// See [`VaultError`].
+    /// See [`VaultError`]; a missing one is an error unless it may be made.
     pub fn cluster(
         &self,
         cluster: &ClusterName,
-        now: Timestamp,
+        missing: Missing,
     ) -> Result<ClusterAuthorities, VaultError> {
         let folder = self.folder.join(cluster.as_ref());
         self.ensure(&folder)?;
         let load = |kind: &str| {
             let path = folder.join(format!("{kind}-g1.pem"));
-            self.load_or_make(&path, &format!("{cluster} {kind}"), PathLength::One, now)
+            self.load(&path, &format!("{cluster} {kind}"), PathLength::One, missing)
         };
         Ok(ClusterAuthorities { client: load("client")?, peer: load("peer")? })
     }
@@ -114,25 +129,28 @@ impl Vault {
         Ok(atomic_file::ensure_folder(folder, Access { mode: 0o700, ..self.access })?)
     }
 
-    fn load_or_make(
+    fn load(
         &self,
         path: &Path,
         label: &str,
         path_length: PathLength,
-        now: Timestamp,
+        missing: Missing,
     ) -> Result<Authority, VaultError> {
-        match atomic_file::read(path) {
-            Ok(text) => {
+        match (atomic_file::read(path), missing) {
+            (Ok(text), _) => {
                 let pair = Pair::from_pem(&zeroize::Zeroizing::new(text))
                     .map_err(|source| VaultError::Damaged { path: path.into(), source })?;
                 Ok(Authority::from_pair(pair)?)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            (Err(error), Missing::Make(now)) if error.kind() == std::io::ErrorKind::NotFound => {
+                if now < RELEASED {
+                    return Err(VaultError::Clock { now });
+                }
                 let authority = Authority::generate(label, path_length, now)?;
                 atomic_file::replace(path, authority.pair().to_pem().as_bytes(), self.access)?;
                 Ok(authority)
             }
-            Err(source) => Err(VaultError::Read { path: path.into(), source }),
+            (Err(source), _) => Err(VaultError::Read { path: path.into(), source }),
         }
     }
 }
@@ -153,13 +171,19 @@ mod tests {
         };
         let vault = Vault::open(folder.path(), owner).expect("opens");
         let (now, cluster) = (Timestamp::from_unix(1_800_000_000), "x-k3s".parse().expect("good"));
-        let first = vault.cluster(&cluster, now).expect("makes");
-        let again = vault.cluster(&cluster, now).expect("reads");
+        assert!(matches!(vault.cluster(&cluster, Missing::Fail), Err(VaultError::Read { .. })));
+        let early = Missing::Make(Timestamp::from_unix(0));
+        assert!(matches!(vault.cluster(&cluster, early), Err(VaultError::Clock { .. })));
+        let first = vault.cluster(&cluster, Missing::Make(now)).expect("makes");
+        let again = vault.cluster(&cluster, Missing::Fail).expect("reads");
         assert_eq!(first.peer.pin(), again.peer.pin());
         assert_ne!(first.peer.pin(), first.client.pin());
         let path = folder.path().join("x-k3s/peer-g1.pem");
         assert_eq!(std::fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
         atomic_file::replace(&path, b"", owner).expect("writes");
-        assert!(matches!(vault.cluster(&cluster, now), Err(VaultError::Damaged { .. })));
+        assert!(matches!(
+            vault.cluster(&cluster, Missing::Make(now)),
+            Err(VaultError::Damaged { .. })
+        ));
     }
 }

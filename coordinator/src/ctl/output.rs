@@ -16,15 +16,34 @@ pub enum Format {
     Json,
 }
 
+/// Whether someone still reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Reader {
+    /// As far as can be known.
+    There,
+    /// The pipe is closed: who closed it has seen enough, so this is success.
+    Gone,
+}
+
 /// Data, to stdout.
 pub fn data(text: &str) {
-    drop(std::io::stdout().write_all(text.as_bytes())); // a closed pipe
+    let _ = try_data(text);
+}
+
+/// Data, to stdout, for those who would go on for ever.
+pub(super) fn try_data(text: &str) -> Reader {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Reader::There,
+        Err(_) => Reader::Gone,
+    }
 }
 
 /// Data as JSON, to stdout.
-pub(super) fn json(value: &impl Serialize) {
+pub(super) fn json(value: &impl Serialize) -> Reader {
     let text = serde_json::to_string_pretty(value).expect("plain data");
-    data(&format!("{text}\n"));
+    try_data(&format!("{text}\n"))
 }
 
 /// Progress, a note or an error, to stderr.

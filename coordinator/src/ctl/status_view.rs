@@ -43,7 +43,7 @@ struct NodeView {
     version: Option<String>,
     db_bytes: Option<i64>,
     leaves_end: Option<String>,
-    leaves_end_in_days: Option<u64>,
+    leaves_end_in_seconds: Option<u64>,
     report_age_seconds: Option<u64>,
     problems: Vec<String>,
 }
@@ -143,9 +143,17 @@ impl NodeView {
             version: report.and_then(version).map(|version| plain(&version)),
             db_bytes: etcd.map(|etcd| etcd.db_size),
             leaves_end: ends.map(Timestamp::date),
-            leaves_end_in_days: ends.map(|end| end.since(now).as_secs() / 86_400),
+            leaves_end_in_seconds: ends.map(|end| end.since(now).as_secs()),
             report_age_seconds: age.map(|age| age.as_secs()),
             problems,
+        }
+    }
+
+    fn leaves(&self) -> Option<String> {
+        match self.leaves_end_in_seconds? {
+            0 => Some("ended".into()),
+            seconds if seconds < 86_400 => Some(format!("end in {} min", seconds / 60)),
+            seconds => Some(format!("end in {} d", seconds / 86_400)),
         }
     }
 
@@ -156,7 +164,7 @@ impl NodeView {
             or_dash(self.member.clone()),
             self.role.into(),
             or_dash(self.db_bytes.map(bytes)),
-            or_dash(self.leaves_end_in_days.map(|days| format!("end in {days} d"))),
+            or_dash(self.leaves()),
             or_dash(self.report_age_seconds.map(|age| format!("{age} s ago"))),
         ]
     }
@@ -191,8 +199,10 @@ fn leaves_end(report: &agent::Report) -> Option<Timestamp> {
     let serving = |held: &&agent::HeldCertificate| {
         matches!(held.profile(), agent::Profile::Server | agent::Profile::Peer)
     };
-    let ends =
-        report.certificates.iter().filter(serving).map(|held| Timestamp::from_unix(held.not_after));
+    let ends = report.certificates.iter().filter(serving).map(|held| {
+        let served = !held.served_serial.is_empty();
+        Timestamp::from_unix(if served { held.served_not_after } else { held.not_after })
+    });
     ends.min()
 }
 
@@ -294,7 +304,7 @@ waits: x-k3s-m-3 is not connected\\u{1b}[2J
             serde_json::json!({
                 "name": "m", "address": "192.168.7.11", "member": "0000000000000001", "role": "leader",
                 "healthy": true, "version": "3.5.16", "dbBytes": 20480, "leavesEnd": "2027-12-22",
-                "leavesEndInDays": 341, "reportAgeSeconds": 4, "problems": []
+                "leavesEndInSeconds": 341 * 86_400, "reportAgeSeconds": 4, "problems": []
             })
         );
     }

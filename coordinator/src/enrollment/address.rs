@@ -10,6 +10,8 @@ use pilaster_common::name::NodeName;
 
 use crate::spec::ClusterSpec;
 use crate::spec::is_host_of;
+use crate::store::Revised;
+use crate::store::records::NodeRecord;
 
 /// Why no address can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +95,15 @@ impl Help for NoAddress {
             }
         })
     }
+}
+
+/// The addresses of those nodes that are in the spec: one that has gone from it holds none.
+pub fn taken(
+    spec: &ClusterSpec,
+    nodes: &[(NodeName, Revised<NodeRecord>)],
+) -> Vec<(NodeName, Ipv4Addr)> {
+    let present = nodes.iter().filter(|(name, _)| spec.member(name).is_some());
+    present.map(|(name, (record, _))| (name.clone(), record.address)).collect()
 }
 
 /// Chooses the address of `node` among those that its eth0 has. `approved` is what a person approved for it, wherever it lies;

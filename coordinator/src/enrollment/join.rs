@@ -10,14 +10,14 @@ use ipnet::Ipv4Net;
 use pilaster_common::certificate::{self, BadCertificate};
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
-use pilaster_common::name::NodeName;
+use pilaster_common::name::{ClusterName, NodeName};
 use pilaster_common::token::{Exporter, ProofKey};
 use rustls_pki_types::CertificateDer;
 
 use super::address::{self, NoAddress};
 use crate::ca::issue;
 use crate::ca::sign::{Authority, SignError};
-use crate::store::records::{IdentityRecord, KeyRecord, NodeRecord, TokenRecord};
+use crate::store::records::{IdentityRecord, KeyRecord, NodeRecord, Purpose, TokenRecord};
 use crate::store::{Change, Store, StoreError};
 
 /// What a node says when it asks to join.
@@ -103,7 +103,9 @@ impl Help for JoinRefusal {
             Self::OtherNode { wanted, given } => Some(format!(
                 "make a token for this host (coordctl enroll {given}), or use this one on {wanted}"
             )),
-            Self::Joined { node } => Some(format!("see what {node} is: coordctl status")),
+            Self::Joined { node } => Some(format!(
+                "if its card was lost or written anew: coordctl enroll {node} --replace"
+            )),
             Self::Denied { node } => Some(format!(
                 "see who denied it: coordctl node list; {node} needs a new name to come back"
             )),
@@ -121,6 +123,8 @@ impl Help for JoinRefusal {
 /// An identity, as handed out.
 #[derive(Debug)]
 pub struct Joined {
+    /// The node's cluster.
+    pub cluster: ClusterName,
     /// The certificate.
     pub certificate: CertificateDer<'static>,
     /// The address that the node is known by.
@@ -144,7 +148,7 @@ enum Decision {
     Issue,
 }
 
-/// Lets a node in, or says why not.
+/// Lets a node in, or says why not. When someone else was faster it looks once more: it may have been an earlier try of the same node.
 ///
 /// # Errors
 /// See [`JoinRefusal`].
@@ -155,62 +159,75 @@ pub async fn join(
     claim: &JoinClaim,
     now: Timestamp,
 ) -> Result<Joined, JoinRefusal> {
+    match try_join(store, control, installation, claim, now).await {
+        Err(JoinRefusal::Store(StoreError::Conflict)) => {
+            try_join(store, control, installation, claim, now).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn try_join(
+    store: &Store,
+    control: &Authority,
+    installation: &str,
+    claim: &JoinClaim,
+    now: Timestamp,
+) -> Result<Joined, JoinRefusal> {
     let (token, token_revision) =
         store.token(&claim.token_id).await?.ok_or(JoinRefusal::NotProven)?;
     prove(&token, claim)?;
+    let cluster = token.cluster.clone();
     let key = certificate::read_request(&claim.csr)?;
     let key_hash = certificate::key_hash(&key);
-    let node = store.node(&token.cluster, &claim.node).await?;
+    let node = store.node(&cluster, &claim.node).await?;
     let key_owner = store.public_key(&key_hash).await?;
     let known = Known {
         token: &token,
         node: node.as_ref().map(|(record, _)| record),
         key_owner: key_owner.as_ref(),
     };
-    if decide(&known, claim, &key_hash, now)? == Decision::Again {
+    let decision = decide(&known, claim, &key_hash, now)?;
+    let used = TokenRecord { used_by: Some(key_hash), ..token.clone() };
+    let change = Change::default().token(&claim.token_id, &used, Some(token_revision));
+    if decision == Decision::Again {
         let (record, _) = node.expect("only a node that joined is answered again");
-        return Ok(Joined {
-            certificate: record.current.certificate.into(),
-            address: record.address,
-        });
+        if token.used_by.is_none() {
+            store.commit(change).await?;
+        }
+        let certificate = record.current.certificate.into();
+        return Ok(Joined { cluster, certificate, address: record.address });
     }
-    let spec = store.spec(&token.cluster).await?.ok_or_else(|| NoAddress::NotInSpec {
+    let spec = store.spec(&cluster).await?.ok_or_else(|| NoAddress::NotInSpec {
         node: claim.node.clone(),
-        cluster: token.cluster.to_string(),
+        cluster: cluster.to_string(),
     })?;
-    let taken: Vec<_> = store
-        .nodes(&token.cluster)
-        .await?
-        .into_iter()
-        .map(|(name, (record, _))| (name, record.address))
-        .collect();
-    let approved = store.approval(&token.cluster, &claim.node).await?.map(|record| record.address);
+    let approved = store.approval(&cluster, &claim.node).await?.map(|record| record.address);
+    let taken = address::taken(&spec, &store.nodes(&cluster).await?);
     let address = address::choose(&spec, &claim.node, &claim.eth0, approved, &taken)?;
     let leaf = issue::identity(installation, &spec, &claim.node, now);
     let current = identity_record(control.sign(&leaf, &key)?, key_hash)?;
     let certificate = current.certificate.clone().into();
+    let (before, revision) =
+        node.map_or((None, None), |(record, revision)| (Some(record), Some(revision)));
     let record = NodeRecord {
         current,
         pending: None,
-        sequence: 1,
+        sequence: before.as_ref().map_or(1, |record| record.sequence + 1),
         denied: None,
         address,
         joined: now,
         replace: BTreeMap::new(),
-        generation: 0,
+        generation: before.map_or(0, |record| record.generation), // only ever rises, for a new card too
         desired_hash: vec![],
     };
-    let owner = KeyRecord { cluster: token.cluster.clone(), node: claim.node.clone() };
-    let used = TokenRecord { used_by: Some(key_hash), ..token.clone() };
-    let change = Change::default()
-        .token(&claim.token_id, &used, Some(token_revision))
-        .node(&token.cluster, &claim.node, &record, None)
-        .public_key(&key_hash, &owner);
-    match store.commit(change).await {
-        Ok(()) => Ok(Joined { certificate, address }),
-        Err(StoreError::Conflict) => Err(JoinRefusal::Used), // another claim with this token was faster
-        Err(error) => Err(error.into()),
+    let owner = KeyRecord { cluster: cluster.clone(), node: claim.node.clone() };
+    let mut change = change.node(&cluster, &claim.node, &record, revision);
+    if key_owner.is_none() {
+        change = change.public_key(&key_hash, &owner);
     }
+    store.commit(change).await?;
+    Ok(Joined { cluster, certificate, address })
 }
 
 /// What is remembered of a certificate that was handed out.
@@ -256,21 +273,23 @@ fn decide(
     if node.is_some_and(|node| node.denied.is_some()) {
         return Err(JoinRefusal::Denied { node: claim.node.clone() });
     }
-    match token.used_by {
-        Some(used_by) if used_by != *key_hash => return Err(JoinRefusal::Used),
-        Some(_) if node.is_some_and(|node| node.current.key_hash == *key_hash) => {
-            return Ok(Decision::Again);
-        }
-        _ => {}
+    if token.used_by.is_some_and(|used_by| used_by != *key_hash) {
+        return Err(JoinRefusal::Used);
     }
-    if let Some(KeyRecord { node: other, .. }) = key_owner.filter(|owner| owner.node != claim.node)
-    {
+    let own = |owner: &&KeyRecord| owner.node != claim.node || owner.cluster != token.cluster;
+    if let Some(KeyRecord { node: other, .. }) = key_owner.filter(own) {
         return Err(JoinRefusal::ForeignKey { node: claim.node.clone(), other: other.clone() });
     }
-    if node.is_some() {
-        return Err(JoinRefusal::Joined { node: claim.node.clone() });
+    match node {
+        // the reply was lost, or the token ended before it came: the key is the node's, and so is the answer
+        Some(node) if node.current.key_hash == *key_hash && now < node.current.not_after => {
+            Ok(Decision::Again)
+        }
+        Some(node) if node.current.key_hash != *key_hash && token.purpose == Purpose::New => {
+            Err(JoinRefusal::Joined { node: claim.node.clone() })
+        }
+        _ => Ok(Decision::Issue),
     }
-    Ok(Decision::Issue)
 }
 
 #[cfg(test)]
@@ -284,7 +303,7 @@ mod tests {
     use crate::ca::sign::PathLength;
     use crate::enrollment::invite::{LIFE_DEFAULT, invite};
     use crate::store::RedbStore;
-    use crate::store::records::ClusterRecord;
+    use crate::store::records::{ClusterRecord, FormationRecord, Phase};
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
     const SPEC: &str =
@@ -307,10 +326,28 @@ mod tests {
             let (cluster, node) = ("c".parse().expect("good"), "m-1".parse().expect("good"));
             let spec = ClusterRecord { spec: SPEC.into() };
             store.commit(Change::default().cluster(&cluster, &spec, None)).await.expect("commits");
-            let (token, _) = invite(&store, control.pin(), &cluster, &node, LIFE_DEFAULT, NOW)
-                .await
-                .expect("mints");
+            let (token, _) =
+                invite(&store, control.pin(), (&cluster, &node), Purpose::New, LIFE_DEFAULT, NOW)
+                    .await
+                    .expect("mints");
             Self { store, control, token, _folder: folder }
+        }
+
+        /// Another token for m-1, in place of the first.
+        async fn replacing(mut self) -> Self {
+            let (cluster, node) = ("c".parse().expect("good"), "m-1".parse().expect("good"));
+            let formation = FormationRecord { token: "t".into(), phase: Phase::Gathering };
+            let change = Change::default().formation(&cluster, &formation, None);
+            self.store.commit(change).await.expect("commits");
+            let whom = (&cluster, &node);
+            let again =
+                invite(&self.store, self.control.pin(), whom, Purpose::New, LIFE_DEFAULT, NOW)
+                    .await;
+            assert!(again.is_err(), "a joined node gets no second token unless it is said why");
+            let pin = self.control.pin();
+            let minted = invite(&self.store, pin, whom, Purpose::Replace, LIFE_DEFAULT, NOW).await;
+            (self.token, _) = minted.expect("mints");
+            self
         }
 
         fn claim(&self, node: &str, key: &PrivateKey) -> JoinClaim {
@@ -344,6 +381,31 @@ mod tests {
         assert_eq!(first.certificate, again.certificate);
         let facts = certificate::read(&first.certificate).expect("reads");
         assert_eq!(facts.uris, ["spiffe://i/cluster/c/node/m-1"]);
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_was_lost_for_longer_than_the_token_comes_again_for_a_new_one() {
+        let (world, key) = (World::new().await, key());
+        let first = world.join(&world.claim("m-1", &key), NOW).await.expect("lets in");
+        let world = world.replacing().await;
+        let again = world.join(&world.claim("m-1", &key), NOW).await.expect("the same answer");
+        assert_eq!(first.certificate, again.certificate);
+    }
+
+    #[tokio::test]
+    async fn a_new_card_takes_the_place_of_the_old_one_when_a_person_says_so() {
+        let world = World::new().await;
+        let first = world.join(&world.claim("m-1", &key()), NOW).await.expect("lets in");
+        let world = world.replacing().await;
+        let second = world.join(&world.claim("m-1", &key()), NOW).await.expect("lets in");
+        assert_ne!(first.certificate, second.certificate);
+        let (record, _) = world
+            .store
+            .node(&"c".parse().expect("good"), &"m-1".parse().expect("good"))
+            .await
+            .expect("reads")
+            .expect("there");
+        assert_eq!((record.current.certificate, record.sequence), (second.certificate.to_vec(), 2));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! ([`renew`]) and ended by a person ([`deny`]); by which address a node is known is decided in [`address`] (pure).
 
 pub mod address;
+pub mod attempts;
 pub mod deny;
 pub mod invite;
 pub mod join;

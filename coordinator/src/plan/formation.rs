@@ -4,6 +4,7 @@
 //! a first member reports ready only when a quorum runs. It has formed when each member is healthy and the ids are those that
 //! etcd derives from what was meant (`common::etcd_conf::ids`); from then on the configuration says `existing` (promise 10).
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use pilaster_common::error::Told;
@@ -21,6 +22,11 @@ pub enum Decision {
     Form {
         /// Who takes part.
         members: Vec<NodeName>,
+    },
+    /// These have it on their disks, and are configured with `existing` from now on.
+    Started {
+        /// All of them.
+        started: BTreeSet<NodeName>,
     },
     /// It has formed.
     Formed {
@@ -107,7 +113,7 @@ impl fmt::Display for Blocker {
 pub fn next_step(spec: &ClusterSpec, formation: &FormationRecord, view: &ClusterView) -> Decision {
     match &formation.phase {
         Phase::Gathering => gather(view),
-        Phase::Forming { members } => form(spec, &formation.token, members, view),
+        Phase::Forming { members, started } => form(spec, &formation.token, members, started, view),
         Phase::Formed { members, .. } => {
             let added = view
                 .nodes
@@ -140,6 +146,9 @@ fn not_ready(node: &NodeView) -> Option<Blocker> {
     let Some((report, _)) = node.report.as_ref().filter(|_| node.connected) else {
         return Some(Blocker::Silent(name));
     };
+    if let Some(no_address) = &node.no_address {
+        return Some(Blocker::Problem(name, Told::new("no address", no_address)));
+    }
     if let Some(told) = report.problems.first() {
         return Some(Blocker::Problem(name, told.clone()));
     }
@@ -160,12 +169,24 @@ fn different_minors(view: &ClusterView) -> Option<Blocker> {
     Some(Blocker::Minors(one.clone(), first, two.clone(), second))
 }
 
-fn form(spec: &ClusterSpec, token: &str, members: &[NodeName], view: &ClusterView) -> Decision {
+fn form(
+    spec: &ClusterSpec,
+    token: &str,
+    members: &[NodeName],
+    started: &BTreeSet<NodeName>,
+    view: &ClusterView,
+) -> Decision {
     let id = |name: &NodeName| ids::member_id(&format!("https://{}:2380", spec.host(name)), token);
     let members: Vec<(NodeName, u64)> =
         members.iter().map(|name| (name.clone(), id(name))).collect();
     let all: Vec<u64> = members.iter().map(|(_, id)| *id).collect();
     let cluster_id = ids::cluster_id(&all);
+    let with_data = members.iter().filter(|(name, id)| {
+        let etcd = view.nodes.iter().find(|node| node.name == *name).and_then(NodeView::etcd);
+        etcd.is_some_and(|etcd| etcd.cluster_id == cluster_id && etcd.member_id == *id)
+    });
+    let now_started: BTreeSet<NodeName> =
+        with_data.map(|(name, _)| name.clone()).chain(started.iter().cloned()).collect();
     let blockers: Vec<Blocker> = members
         .iter()
         .filter_map(|(name, id)| {
@@ -174,9 +195,12 @@ fn form(spec: &ClusterSpec, token: &str, members: &[NodeName], view: &ClusterVie
         })
         .collect();
     if blockers.is_empty() {
-        Decision::Formed { cluster_id, members }
-    } else {
+        return Decision::Formed { cluster_id, members };
+    }
+    if now_started == *started {
         Decision::Wait(blockers)
+    } else {
+        Decision::Started { started: now_started }
     }
 }
 
@@ -260,6 +284,7 @@ mod tests {
             desired_generation: 3,
             report: Some((report, Timestamp::from_unix(0))),
             connected: true,
+            no_address: None,
         }
     }
 
@@ -287,6 +312,7 @@ mod tests {
         let text = match next_step(&spec(), &formation, &ClusterView { nodes }) {
             Decision::Form { members } => format!("form {}", members.len()),
             Decision::Formed { members, .. } => format!("formed {}", members.len()),
+            Decision::Started { started } => format!("started {}", started.len()),
             Decision::Wait(blockers) => blockers.iter().map(|b| format!("{b}\n")).collect(),
             Decision::Done => "done".into(),
         };
@@ -327,7 +353,8 @@ mod tests {
     fn promise_10_it_has_formed_when_each_is_healthy_with_the_ids_that_were_meant() {
         let forming = |nodes, outcome| {
             let members = ["m-1", "m-2", "m-3"].map(|name| name.parse().expect("good")).to_vec();
-            check(Phase::Forming { members }, nodes, outcome);
+            let started = members.iter().cloned().collect();
+            check(Phase::Forming { members, started }, nodes, outcome);
         };
         let etcd = |node: &mut NodeView, change: fn(&mut EtcdState)| {
             change(report(node).etcd.as_mut().expect("runs"));
@@ -340,6 +367,17 @@ mod tests {
         forming(with(|n| etcd(n, |e| e.cluster_id = 1), healthy), "ids of another formation");
         forming(with(|n| etcd(n, |e| e.member_id = 1), healthy), "ids of another formation");
         forming(with(|n| etcd(n, |e| drop(e.members.pop())), healthy), "not healthy");
+    }
+
+    #[test]
+    fn promise_10_a_member_with_data_is_configured_with_existing_whoever_else_is_missing() {
+        let members = ["m-1", "m-2", "m-3"].map(|name| name.parse().expect("good")).to_vec();
+        let nobody = Phase::Forming { members: members.clone(), started: BTreeSet::new() };
+        check(nobody.clone(), with(|n| n.report = None, ready), "m-1 is starting etcd");
+        check(nobody, with(|n| report(n).etcd = None, healthy), "started 2");
+        let two = members.iter().filter(|name| name.as_ref() != "m-2").cloned().collect();
+        let two = Phase::Forming { members, started: two };
+        check(two, with(|n| n.connected = false, ready), "m-2 is not connected");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use pilaster_common::etcd_conf::EtcdVersion;
 use pilaster_common::name::NodeName;
 use pilaster_common::profile::Profile;
 
+use crate::enrollment::address::NoAddress;
+
 /// A cluster's members, in the spec's order.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterView {
@@ -27,6 +29,15 @@ pub struct NodeView {
     pub report: Option<(Report, Timestamp)>,
     /// Whether its stream stands.
     pub connected: bool,
+    /// Why none of the addresses that it has now can be its own.
+    pub no_address: Option<NoAddress>,
+}
+
+impl NodeView {
+    /// What its etcd last said, whether the node is connected now or not.
+    pub fn etcd(&self) -> Option<&EtcdState> {
+        self.report.as_ref().and_then(|(report, _)| report.etcd.as_ref())
+    }
 }
 
 /// What a node observes.

@@ -107,7 +107,7 @@ pub fn desired(input: DesiredInput<'_>) -> Option<Desired> {
     let etcd = etcd_conf(spec, formation, node, record.address, facts)?;
     let taking_part = match &formation.phase {
         Phase::Gathering => false,
-        Phase::Forming { members } => members.contains(node),
+        Phase::Forming { members, .. } => members.contains(node),
         Phase::Formed { members, .. } => members.iter().any(|(name, _)| name == node),
     };
     Some(Desired {
@@ -153,7 +153,8 @@ fn etcd_conf(
         address,
         members: members.collect(),
         token: formation.token.clone(),
-        initial_state: match formation.phase {
+        initial_state: match &formation.phase {
+            Phase::Forming { started, .. } if started.contains(node) => InitialState::Existing,
             Phase::Gathering | Phase::Forming { .. } => InitialState::New,
             Phase::Formed { .. } => InitialState::Existing,
         },

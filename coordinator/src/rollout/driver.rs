@@ -3,7 +3,7 @@
 //! So little that there is little to test: what decides is in [`crate::plan`] and [`crate::render`]. Every record is a
 //! compare-and-set; who is too late reads again. Generations only rise (promise 13).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent_api::wire;
 use crate::ca::vault::VaultError;
 use crate::coordinator::Coordinator;
+use crate::enrollment::address::{self, NoAddress};
 use crate::plan::formation::{Decision, next_step};
 use crate::plan::view::{ClusterView, NodeView};
 use crate::render::{Desired, DesiredInput, desired};
@@ -26,7 +27,7 @@ use crate::spec::ClusterSpec;
 use crate::store::records::{FormationRecord, NodeRecord, Phase};
 use crate::store::{Change, Revised, StoreError};
 
-/// Why a pass ended early. The next report or resync tries again.
+/// Why a pass ended early. The next report tries again: each node sends one a minute.
 #[derive(Debug, thiserror::Error)]
 pub enum AdvanceError {
     /// The store.
@@ -101,35 +102,41 @@ pub async fn run(coordinator: Arc<Coordinator>, shutdown: CancellationToken) {
 /// One pass: again as long as the plan decides something that can be recorded at once.
 async fn advance(coordinator: &Coordinator, cluster: &ClusterName) -> Result<(), AdvanceError> {
     loop {
-        let Some(spec) = coordinator.store.spec(cluster).await? else { return Ok(()) };
+        let Some((spec, of_spec)) = coordinator.store.revised_spec(cluster).await? else {
+            return Ok(());
+        };
         let Some((formation, revision)) = coordinator.store.formation(cluster).await? else {
             return Ok(());
         };
         let view = publish_desired(coordinator, &spec, &formation).await?;
-        let phase = match next_step(&spec, &formation, &view) {
-            Decision::Form { members } => {
+        let phase = match (next_step(&spec, &formation, &view), &formation.phase) {
+            (Decision::Form { members }, _) => {
                 tracing::info!(%cluster, "every member is ready: the formation begins");
-                Phase::Forming { members }
+                Phase::Forming { members, started: BTreeSet::new() }
             }
-            Decision::Formed { cluster_id, members } => {
+            (Decision::Started { started }, Phase::Forming { members, .. }) => {
+                Phase::Forming { members: members.clone(), started }
+            }
+            (Decision::Formed { cluster_id, members }, _) => {
                 tracing::info!(%cluster, "the cluster {cluster_id:x} has formed");
                 Phase::Formed { cluster_id, members }
             }
-            Decision::Wait(blockers) => {
+            (Decision::Wait(blockers), _) => {
                 let waits = blockers.iter().map(ToString::to_string).collect();
                 coordinator.fleet.set_waits(cluster, waits);
                 return Ok(());
             }
-            Decision::Done => {
+            (Decision::Started { .. } | Decision::Done, _) => {
                 coordinator.fleet.set_waits(cluster, vec![]);
                 return Ok(());
             }
         };
         let record = FormationRecord { phase, ..formation };
-        coordinator
-            .store
-            .commit(Change::default().formation(cluster, &record, Some(revision)))
-            .await?;
+        // with the spec that it was decided by: one that is applied meanwhile is looked at first
+        let change = Change::default()
+            .formation(cluster, &record, Some(revision))
+            .while_cluster(cluster, of_spec);
+        coordinator.store.commit(change).await?;
     }
 }
 
@@ -139,8 +146,16 @@ async fn publish_desired(
     spec: &ClusterSpec,
     formation: &FormationRecord,
 ) -> Result<ClusterView, AdvanceError> {
-    let authorities = coordinator.authorities(&spec.cluster)?;
-    let records = coordinator.store.nodes(&spec.cluster).await?;
+    let cluster = &spec.cluster;
+    let authorities = coordinator.authorities(cluster)?;
+    let endpoints = coordinator.endpoints(spec.network);
+    let seen: Vec<(&NodeName, Seen)> =
+        spec.members.iter().map(|m| (&m.name, coordinator.fleet.seen(cluster, &m.name))).collect();
+    let no_address = match formation.phase {
+        Phase::Gathering => choose_addresses(coordinator, spec, &seen).await?,
+        Phase::Forming { .. } | Phase::Formed { .. } => BTreeMap::new(), // etcd knows it by its address now
+    };
+    let records = coordinator.store.nodes(cluster).await?;
     let record_of =
         |name: &NodeName| records.iter().find(|(node, _)| node == name).map(|(_, record)| record);
     let joined: Vec<(NodeName, Ipv4Addr)> = spec
@@ -148,11 +163,8 @@ async fn publish_desired(
         .iter()
         .filter_map(|member| Some((member.name.clone(), record_of(&member.name)?.0.address)))
         .collect();
-    let endpoints = coordinator.endpoints(spec.network);
     let mut view = ClusterView::default();
-    for member in &spec.members {
-        let node = &member.name;
-        let seen = coordinator.fleet.seen(&spec.cluster, node);
+    for (node, seen) in seen {
         let record = record_of(node);
         let mut generation = 0;
         if let (Some(record), Some((report, _))) = (record, &seen.report) {
@@ -170,19 +182,54 @@ async fn publish_desired(
                 generation = send(coordinator, spec, node, record, &desired).await?;
             }
         }
-        view.nodes.push(node_view(node, record.is_some(), generation, seen));
+        let no_address = no_address.get(node).cloned();
+        view.nodes.push(node_view(node, record.is_some(), generation, seen, no_address));
     }
     Ok(view)
 }
 
-fn node_view(name: &NodeName, joined: bool, desired_generation: u64, seen: Seen) -> NodeView {
-    NodeView {
-        name: name.clone(),
-        joined,
-        desired_generation,
-        report: seen.report,
-        connected: seen.connected,
+/// Before the formation a node's address follows the spec, what a person approved, and what its eth0 has. Records those that have
+/// changed, and answers for whom none can be chosen.
+async fn choose_addresses(
+    coordinator: &Coordinator,
+    spec: &ClusterSpec,
+    seen: &[(&NodeName, Seen)],
+) -> Result<BTreeMap<NodeName, NoAddress>, AdvanceError> {
+    let (store, cluster) = (&coordinator.store, &spec.cluster);
+    let records = store.nodes(cluster).await?;
+    let taken = address::taken(spec, &records);
+    let mut without = BTreeMap::new();
+    for (node, seen) in seen {
+        let record = records.iter().find(|(name, _)| name == *node).map(|(_, record)| record);
+        let (Some((record, revision)), Some((report, _))) = (record, &seen.report) else {
+            continue;
+        };
+        let approved = store.approval(cluster, node).await?.map(|record| record.address);
+        match address::choose(spec, node, &report.facts.eth0, approved, &taken) {
+            Ok(address) if address == record.address => {}
+            Ok(address) => {
+                let record = NodeRecord { address, ..record.clone() };
+                store
+                    .commit(Change::default().node(cluster, node, &record, Some(*revision)))
+                    .await?;
+            }
+            Err(error) => {
+                without.insert((*node).clone(), error);
+            }
+        }
     }
+    Ok(without)
+}
+
+fn node_view(
+    name: &NodeName,
+    joined: bool,
+    desired_generation: u64,
+    seen: Seen,
+    no_address: Option<NoAddress>,
+) -> NodeView {
+    let Seen { report, connected, .. } = seen;
+    NodeView { name: name.clone(), joined, desired_generation, report, connected, no_address }
 }
 
 /// Sends a desired state under its generation: the recorded one while it is the same, else the next.

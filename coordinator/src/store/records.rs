@@ -1,6 +1,6 @@
 //! Every value in the store. Stored as JSON; unknown fields are kept out by the format number, not by these types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use pilaster_common::clock::Timestamp;
@@ -43,6 +43,8 @@ pub enum Phase {
     Forming {
         /// Who takes part.
         members: Vec<NodeName>,
+        /// Whose etcd has written the formation to its disk: it is configured with `existing` from then on.
+        started: BTreeSet<NodeName>,
     },
     /// The cluster has formed; from here on the configuration says `existing`.
     Formed {
@@ -62,10 +64,22 @@ pub struct TokenRecord {
     pub cluster: ClusterName,
     /// Good for this node.
     pub node: NodeName,
+    /// What it is good for.
+    pub purpose: Purpose,
     /// Good until then.
     pub expires: Timestamp,
     /// SHA-256 of the public key that used it.
     pub used_by: Option<[u8; 32]>,
+}
+
+/// What a token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// A node that has no identity.
+    New,
+    /// A node whose identity was lost with its card: the new one takes its place.
+    Replace,
 }
 
 /// A node with an identity.

@@ -84,13 +84,15 @@ impl RedbStore {
     /// See [`OpenStoreError`].
     pub fn open(path: &Path) -> Result<Self, OpenStoreError> {
         let fail = |source| OpenStoreError::Open { path: path.into(), source };
-        let database = if path.exists() {
-            let database = Builder::new().open(path).map_err(|error| fail(error.into()))?;
-            check_format(&database, path)?;
-            database
-        } else {
-            create(path).map_err(fail)?
-        };
+        if !path.exists() {
+            create(path).map_err(fail)?;
+        }
+        // looked through when opened: without it a damaged file is noticed by a panic, later
+        let database = Builder::new()
+            .set_check_integrity_on_open(true)
+            .open(path)
+            .map_err(|error| fail(error.into()))?;
+        check_format(&database, path)?;
         let database = Arc::new(database);
         let (queue, requests) = mpsc::channel(QUEUE);
         let writer = std::thread::Builder::new()
@@ -149,8 +151,14 @@ impl KeyValue for RedbStore {
     }
 }
 
-fn create(path: &Path) -> Result<Database, redb::Error> {
-    let database = Builder::new().create(path)?;
+/// Makes a store under another name first, so that a first start that is cut short leaves none, rather than one without a format.
+fn create(path: &Path) -> Result<(), redb::Error> {
+    let new = path.with_extension("new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let database = Builder::new().create(&new)?;
     let mut write = database.begin_write()?;
     write.set_two_phase_commit(true);
     write.open_table(VALUES)?;
@@ -159,7 +167,10 @@ fn create(path: &Path) -> Result<Database, redb::Error> {
     meta.insert("revision", 0)?;
     drop(meta);
     write.commit()?;
-    Ok(database)
+    drop(database);
+    std::fs::rename(&new, path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    Ok(std::fs::File::open(folder)?.sync_all()?)
 }
 
 fn check_format(database: &Database, path: &Path) -> Result<(), OpenStoreError> {

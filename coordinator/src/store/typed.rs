@@ -12,7 +12,7 @@ use super::records::{
     TokenRecord,
 };
 use super::{Expect, Failed, KeyValue, Outcome, Transaction, Versioned, keys};
-use crate::spec::ClusterSpec;
+use crate::spec::{BadSpec, ClusterSpec};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,14 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A recorded spec that this version does not take.
+    #[error("the recorded spec of {cluster} is not taken by this version")]
+    Spec {
+        /// Whose.
+        cluster: ClusterName,
+        /// Why.
+        source: BadSpec,
+    },
     /// Someone else was faster; reading again and trying again is right.
     #[error("the record was changed in between")]
     Conflict,
@@ -37,7 +45,9 @@ impl Help for StoreError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Failed(_) => "look at the disk that holds the coordinator's state: df -h".into(),
-            Self::Record { .. } => "run the pilaster-coordinator version that wrote it".into(),
+            Self::Spec { .. } | Self::Record { .. } => {
+                "run the pilaster-coordinator version that wrote it".into()
+            }
             Self::Conflict => "try again".into(),
         })
     }
@@ -63,6 +73,18 @@ impl Change {
             self.0.expect.push((key.clone(), expect));
         }
         self.0.put.push((key, value));
+        self
+    }
+
+    /// Takes place only while the spec is the one of this revision.
+    pub fn while_cluster(mut self, cluster: &ClusterName, revision: u64) -> Self {
+        self.0.expect.push((keys::cluster(cluster), Expect::Revision(revision)));
+        self
+    }
+
+    /// Takes place only while the formation is the one of this revision.
+    pub fn while_formation(mut self, cluster: &ClusterName, revision: u64) -> Self {
+        self.0.expect.push((keys::formation(cluster), Expect::Revision(revision)));
         self
     }
 
@@ -166,19 +188,34 @@ impl Store {
         self.read(&keys::cluster(cluster)).await
     }
 
-    /// The wanted spec of a cluster. A recorded one that this version does not take counts as absent, and is logged.
+    /// The wanted spec of a cluster.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; [`StoreError::Spec`] where this version does not take what was recorded.
+    pub async fn spec(&self, cluster: &ClusterName) -> Result<Option<ClusterSpec>, StoreError> {
+        Ok(self.revised_spec(cluster).await?.map(|(spec, _)| spec))
+    }
+
+    /// The same, with its revision.
+    ///
+    /// # Errors
+    /// See [`Store::spec`].
+    pub async fn revised_spec(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Option<Revised<ClusterSpec>>, StoreError> {
+        let Some((record, revision)) = self.cluster(cluster).await? else { return Ok(None) };
+        let spec = crate::spec::parse(&record.spec);
+        let spec = spec.map_err(|source| StoreError::Spec { cluster: cluster.clone(), source })?;
+        Ok(Some((spec, revision)))
+    }
+
+    /// This installation, once it is one.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn spec(&self, cluster: &ClusterName) -> Result<Option<ClusterSpec>, StoreError> {
-        let Some((record, _)) = self.cluster(cluster).await? else { return Ok(None) };
-        match crate::spec::parse(&record.spec) {
-            Ok(spec) => Ok(Some(spec)),
-            Err(error) => {
-                tracing::error!(%cluster, "the recorded spec is not taken any more: {error}");
-                Ok(None)
-            }
-        }
+    pub async fn installation(&self) -> Result<Option<Installation>, StoreError> {
+        Ok(self.read(keys::INSTALLATION).await?.map(|(record, _)| record))
     }
 
     /// All clusters, by name.

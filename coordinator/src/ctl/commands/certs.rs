@@ -19,7 +19,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
     let view = CertsView::new(&current(context, "cannot tell the certificates").await?);
     match args.output {
         Format::Table => output::data(&view.to_text()),
-        Format::Json => output::json(&view),
+        Format::Json => {
+            let _ = output::json(&view);
+        }
     }
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pilaster_common::atomic_file::{self, Access};
+use pilaster_common::certificate;
 use pilaster_common::error::Help;
 use pilaster_common::pem::{self, Pair};
 use pilaster_common::secret::PrivateKey;
@@ -39,6 +40,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
         let cause = pilaster_common::error::causes(error);
         CtlError::said(Exit::Failed, WHAT, cause, "try again")
     };
+    let out = std::path::absolute(&out).unwrap_or(out);
+    check_whose(&out.join("client.pem"), &name)?;
     let mut admin = dial(&context.socket).await?;
     let key = PrivateKey::generate().map_err(|error| failed(&error))?;
     let csr = key.to_csr().map_err(|error| failed(&error))?;
@@ -49,7 +52,6 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
     let pb::IssueClientReply { cluster, chain, client_ca } = reply.into_inner();
     let pair = Pair::new(chain.into_iter().map(Into::into).collect(), key)
         .map_err(|error| failed(&error))?;
-    let out = std::path::absolute(&out).unwrap_or(out);
     atomic_file::ensure_folder(&out, folder_access(&out)).map_err(|error| refused(&error))?;
     write(&out.join("ca.pem"), &client_ca, 0o644)?;
     if split {
@@ -57,11 +59,26 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
         write(&out.join("client.pem"), pem::encode_certificates(pair.chain()).as_bytes(), 0o644)?;
     } else {
         write(&out.join("client.pem"), pair.to_pem().as_bytes(), 0o600)?;
+        atomic_file::remove(&out.join("client-key.pem")).map_err(|error| refused(&error))?; // of a split one before
     }
     let folder = out.display();
     output::note(&format!("{name} may use {cluster}: wrote ca.pem and client.pem into {folder}"));
     output::note(&format!("for etcdctl: eval \"$(coordctl env --certs {folder})\""));
     Ok(Exit::Done)
+}
+
+/// A client's own certificate may be replaced by a newer one; another one's is left alone.
+fn check_whose(path: &Path, name: &str) -> Result<(), CtlError> {
+    let Ok(text) = atomic_file::read(path) else { return Ok(()) };
+    let present = pem::certificates(&zeroize::Zeroizing::new(text)).ok();
+    let facts = present.and_then(|chain| certificate::read(chain.first()?).ok());
+    match facts {
+        Some(facts) if facts.common_name == name => Ok(()),
+        _ => {
+            let cause = format!("{} is there and is not a certificate of {name}", path.display());
+            Err(CtlError::said(Exit::Failed, WHAT, cause, "choose another folder: --out DIR"))
+        }
+    }
 }
 
 /// A folder that is there keeps its mode; a new one is private.

@@ -32,6 +32,9 @@ pub(in crate::ctl) struct Args {
     /// Where the tokens of --all go: files of mode 0600
     #[arg(long, value_name = "DIR", requires = "all")]
     out: Option<PathBuf>,
+    /// Its card was lost or written anew: the new identity takes the place of the old one
+    #[arg(long, conflicts_with = "all")]
+    replace: bool,
     /// How long the token is good
     #[arg(long, value_parser = parse_span, default_value = "1h", value_name = "SPAN")]
     valid_for: Duration,
@@ -45,10 +48,10 @@ pub(in crate::ctl) struct Args {
 
 /// Makes a token, prints the lines, watches the node.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
-    let Args { node, all: _, out, valid_for, file, no_wait } = args;
+    let Args { node, all: _, out, replace, valid_for, file, no_wait } = args;
     match (node, out) {
         (Some(node), _) => {
-            let reply = token(context, &node, valid_for).await?;
+            let reply = token(context, &node, replace, valid_for).await?;
             show_lines(&node, file.as_deref(), &reply)?;
             if no_wait {
                 return Ok(Exit::Done);
@@ -64,6 +67,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
 async fn token(
     context: &Context,
     node: &str,
+    replace: bool,
     valid_for: Duration,
 ) -> Result<pb::EnrollReply, CtlError> {
     let mut admin = dial(&context.socket).await?;
@@ -71,6 +75,7 @@ async fn token(
         cluster: context.cluster.clone(),
         node: node.into(),
         valid_for_seconds: valid_for.as_secs().max(1),
+        replace,
     };
     let what = format!("{WHAT} {node}");
     let reply = admin.enroll(request).await.map_err(|status| CtlError::answered(&what, &status))?;
@@ -90,7 +95,7 @@ async fn enroll_all(
     let missing: Vec<&pb::NodeStatus> =
         state.nodes.iter().filter(|node| node.joined == 0).collect();
     for node in &missing {
-        let reply = token(context, &node.name, valid_for).await?;
+        let reply = token(context, &node.name, false, valid_for).await?;
         show_lines(&node.name, Some(&folder.join(format!("{}.token", node.name))), &reply)?;
     }
     if missing.is_empty() {
@@ -146,7 +151,10 @@ async fn follow(context: &Context, node: &str, expires: Timestamp) -> Result<Exi
                 "coordctl status",
             ));
         };
-        for line in steps(seen) {
+        let alone = seen.phase() >= pb::NodePhase::Ready && others(&state, node).is_empty();
+        let waits =
+            state.waits.iter().filter(|_| alone).map(|wait| format!("waits: {}", plain(wait)));
+        for line in steps(seen).into_iter().chain(waits) {
             if !told.contains(&line) {
                 output::note(&format!("{node}: {line}"));
                 told.push(line);

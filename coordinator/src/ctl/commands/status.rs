@@ -8,7 +8,7 @@ use tonic::Streaming;
 use super::Context;
 use crate::ctl::dial::dial;
 use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output::{self, Format};
+use crate::ctl::output::{self, Format, Reader};
 use crate::ctl::status_view::StatusView;
 use crate::spec::parse_span;
 
@@ -47,18 +47,17 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
         match tokio::time::timeout(args.timeout, waiting).await {
             Ok(waited) => waited?,
             Err(_) => {
-                show(&view, args.output);
+                let _ = show(&view, args.output);
                 return Ok(Exit::TimedOut);
             }
         }
     }
-    show(&view, args.output);
-    if args.watch {
-        loop {
-            show(&next(&mut states, WHAT).await?, args.output);
-        }
+    let mut reader = show(&view, args.output);
+    while args.watch && reader == Reader::There {
+        view = next(&mut states, WHAT).await?;
+        reader = show(&view, args.output);
     }
-    Ok(if view.is_healthy() { Exit::Done } else { Exit::NotHealthy })
+    Ok(if args.watch || view.is_healthy() { Exit::Done } else { Exit::NotHealthy })
 }
 
 /// The state of the cluster now.
@@ -102,9 +101,9 @@ async fn next(
     Ok(StatusView::new(&next_state(states, what).await?))
 }
 
-fn show(view: &StatusView, format: Format) {
+fn show(view: &StatusView, format: Format) -> Reader {
     match format {
-        Format::Table => output::data(&view.to_text()),
+        Format::Table => output::try_data(&view.to_text()),
         Format::Json => output::json(view),
     }
 }
