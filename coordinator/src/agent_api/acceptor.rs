@@ -17,9 +17,8 @@ use pilaster_common::error::causes;
 use pilaster_common::secret::PrivateKey;
 use pilaster_common::token::{EXPORTER_LABEL, Exporter};
 use rustls::crypto::ring as provider;
-use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
-};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
