@@ -25,6 +25,7 @@ pub fn main() -> ExitCode {
         .with_target(false)
         .with_max_level(tracing::Level::INFO)
         .init();
+    harden();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = runtime.expect("the system gives two threads and an epoll");
