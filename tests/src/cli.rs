@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::{self, bare};
 use crate::demo::{self, Afterwards};
 use crate::error::LabError;
 use crate::lab::{
@@ -74,6 +75,25 @@ enum Action {
         #[arg(long)]
         keep: bool,
     },
+    /// Measure, beside something bare in the same run
+    Bench {
+        /// What
+        what: Bench,
+    },
+    /// A server that a bench measures against
+    #[command(hide = true)]
+    BenchBare {
+        /// What it does
+        what: bare::Bare,
+        /// Where it keeps what it writes
+        folder: std::path::PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Bench {
+    /// Joining, idle agents, rotating leaves
+    Identity,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -104,6 +124,10 @@ pub fn main() -> ExitCode {
             })
         }
         Action::Status => status(),
+        Action::Bench { what: Bench::Identity } => bench::identity().map(|()| ExitCode::SUCCESS),
+        Action::BenchBare { what, folder } => {
+            bare::serve(what, &folder).map(|()| ExitCode::SUCCESS)
+        }
         Action::Demo { keep } => {
             demo::run(if keep { Afterwards::Keep } else { Afterwards::Down }).map(all_right)
         }

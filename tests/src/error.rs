@@ -42,6 +42,8 @@ pub enum LabError {
     WhichLab { known: String },
     #[error("there is a lab {id} already")]
     Exists { id: String },
+    #[error("this is a debug build: its figures would say nothing")]
+    NotRelease { line: &'static str },
     #[error("cannot use the binaries in {}", folder.display())]
     Stale { folder: PathBuf, binary: &'static str, newer: PathBuf },
 }
@@ -81,6 +83,9 @@ impl LabError {
             }
             Self::Unknown { known, .. } => format!("known: {known}"),
             Self::Exists { .. } => "each lab has an id of its own".to_owned(),
+            Self::NotRelease { .. } => {
+                "what is measured is a release build, and so must the load be".to_owned()
+            }
             Self::Stale { binary, newer, .. } => {
                 format!("{} is newer than {binary}", newer.display())
             }
@@ -108,6 +113,7 @@ impl LabError {
             Self::Boot { console, .. } => {
                 format!("while the lab stands, all of it is in {}", console.display())
             }
+            Self::NotRelease { line } => format!("`{line}`"),
             Self::Off { host } => format!("`lab boot {host}`"),
             Self::UpAlready { host } => format!("`lab kill {host}` first"),
             Self::BadName { .. } | Self::Unknown { .. } => {

@@ -1,0 +1,158 @@
+//! The servers of a bench as processes: started, measured, ended.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use hyper_util::rt::TokioIo;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use pilaster_proto::admin::v1::admin_client::AdminClient;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use tonic::transport::{Channel, Endpoint};
+
+use super::bare::Bare;
+use super::load::failed;
+use crate::error::LabError;
+
+/// A server in a process of its own; killed when dropped.
+#[derive(Debug)]
+pub(super) struct Served {
+    child: Child,
+    pub(super) address: SocketAddr,
+}
+
+impl Served {
+    /// The release coordinator on a port of loopback, with its state in `folder`.
+    pub(super) fn coordinator(program: &Path, folder: &Path) -> Result<Self, LabError> {
+        let address = free_address()?;
+        let mut command = Command::new(program);
+        command.arg("--state").arg(folder.join("state")).args(["--listen", &address.to_string()]);
+        command.arg("--socket").arg(socket(folder));
+        Ok(Self { child: spawn(command)?, address })
+    }
+
+    /// A bare server: this very program.
+    pub(super) fn bare(what: Bare, folder: &Path) -> Result<Self, LabError> {
+        let program = std::env::current_exe();
+        let program =
+            program.map_err(|source| LabError::Start { line: "lab bench-bare".into(), source })?;
+        let mut command = Command::new(program);
+        let what = match what {
+            Bare::Enroll => "enroll",
+            Bare::Hold => "hold",
+        };
+        command.args(["bench-bare", what]).arg(folder).stdout(Stdio::piped());
+        let mut child = spawn(command)?;
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stdout.take().expect("piped above"));
+        let read = said.read_line(&mut line);
+        read.map_err(|source| LabError::Start { line: "lab bench-bare".into(), source })?;
+        let port: u16 = line.trim().parse().map_err(|error| failed("bare server")(&error))?;
+        Ok(Self { child, address: ([127, 0, 0, 1], port).into() })
+    }
+
+    /// Resident memory, in bytes (proc(5), VmRSS).
+    pub(super) fn resident(&self) -> Result<u64, LabError> {
+        let path = PathBuf::from(format!("/proc/{}/status", self.child.id()));
+        let status = std::fs::read_to_string(&path).map_err(crate::error::at("read", &path))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kib.map(|kib| kib * 1024)
+            .ok_or_else(|| LabError::NotYet(format!("no VmRSS in {}", path.display())))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended already
+        let _ = self.child.wait();
+    }
+}
+
+/// The admin service of the coordinator in `folder`, once it answers.
+pub(super) async fn admin(folder: &Path) -> Result<AdminClient<Channel>, LabError> {
+    let path = socket(folder);
+    for _ in 0..500 {
+        let path = path.clone();
+        let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
+            let path = path.clone();
+            async move { tokio::net::UnixStream::connect(path).await.map(TokioIo::new) }
+        });
+        let channel =
+            Endpoint::from_static("http://coordinator").connect_with_connector(connector).await;
+        if let Ok(channel) = channel {
+            return Ok(AdminClient::new(channel));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    Err(LabError::NotYet(format!("nobody answers on {}", path.display())))
+}
+
+/// As many descriptors as this process may have: each simulated node takes one.
+pub(super) fn raise_descriptors() {
+    let _ = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard)); // too few are noticed when they run out
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("coordinator.sock")
+}
+
+fn spawn(mut command: Command) -> Result<Child, LabError> {
+    let line = crate::command::line_of(&command);
+    let quiet = command.stdin(Stdio::null()).stderr(Stdio::null());
+    quiet.spawn().map_err(|source| LabError::Start { line, source })
+}
+
+/// A port of loopback that was free a moment ago.
+fn free_address() -> Result<SocketAddr, LabError> {
+    let listener =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.map_err(|source| LabError::Start { line: "bind 127.0.0.1".into(), source })
+}
+
+/// Takes any client certificate: the bare server measures the handshake, not the rules.
+#[derive(Debug)]
+pub(super) struct AnyClient;
+
+impl ClientCertVerifier for AnyClient {
+    fn root_hint_subjects(&self) -> &[rustls::DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 only".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        rustls::crypto::ring::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
