@@ -3,6 +3,7 @@
 use pilaster_common::certificate;
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::causes;
+use pilaster_common::failpoint;
 use pilaster_common::name::{ClusterName, NodeName};
 use tonic::{Extensions, Status};
 
@@ -63,7 +64,10 @@ pub(super) async fn check(caller: &Caller, coordinator: &Coordinator) -> Result<
         Slot::Pending => {
             let change = Change::default().node(cluster, node, &promoted(record), Some(revision));
             match coordinator.store.commit(change).await {
-                Ok(()) => tracing::info!(%node, %cluster, "uses its new identity"),
+                Ok(()) => {
+                    failpoint!("renew.promoted");
+                    tracing::info!(%node, %cluster, "uses its new identity");
+                }
                 // changed in between: this message still came under a good identity, the next one is checked again
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(store(error)),

@@ -4,5 +4,6 @@
 //! coordinator; a CSR gives a public key and nothing else (promise 2).
 
 pub mod issue;
+mod pinned;
 pub mod sign;
 pub mod vault;

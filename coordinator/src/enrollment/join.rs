@@ -10,6 +10,7 @@ use ipnet::Ipv4Net;
 use pilaster_common::certificate::{self, BadCertificate};
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
+use pilaster_common::failpoint;
 use pilaster_common::name::{ClusterName, NodeName};
 use pilaster_common::token::{Exporter, ProofKey};
 use rustls_pki_types::CertificateDer;
@@ -226,7 +227,9 @@ async fn try_join(
     if key_owner.is_none() {
         change = change.public_key(&key_hash, &owner);
     }
+    failpoint!("join.decided");
     store.commit(change).await?;
+    failpoint!("join.committed");
     Ok(Joined { cluster, certificate, address })
 }
 

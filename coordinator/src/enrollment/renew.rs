@@ -6,6 +6,7 @@
 use pilaster_common::certificate::{self, BadCertificate};
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
+use pilaster_common::failpoint;
 use pilaster_common::name::{ClusterName, NodeName};
 use rustls_pki_types::CertificateDer;
 
@@ -104,6 +105,8 @@ pub async fn renew(
     let change = Change::default()
         .node(cluster, node, &NodeRecord { pending, ..record }, Some(revision))
         .public_key(&key_hash, &owner);
+    failpoint!("renew.decided");
     store.commit(change).await?;
+    failpoint!("renew.committed");
     Ok(certificate)
 }
