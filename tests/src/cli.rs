@@ -12,6 +12,7 @@ use crate::lab::{
     HostSpec, Journal, Lab, LabId, LabOptions, LinkState, all_ids, all_labs, machine, root,
     take_down,
 };
+use crate::load::{handshake, write};
 use crate::report;
 
 /// Real hosts on one machine: Debian with OpenRC and etcd, on a network of their own
@@ -80,6 +81,12 @@ enum Action {
         /// What
         what: Bench,
     },
+    /// Load on a cluster, with a history of it
+    #[command(hide = true)]
+    Load {
+        #[command(subcommand)]
+        what: Load,
+    },
     /// A server that a bench measures against
     #[command(hide = true)]
     BenchBare {
@@ -88,6 +95,14 @@ enum Action {
         /// Where it keeps what it writes
         folder: std::path::PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Load {
+    /// Writes
+    Write(write::WriteLoad),
+    /// Handshakes
+    Handshake(handshake::HandshakeLoad),
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -125,6 +140,10 @@ pub fn main() -> ExitCode {
         }
         Action::Status => status(),
         Action::Bench { what: Bench::Identity } => bench::identity().map(|()| ExitCode::SUCCESS),
+        Action::Load { what: Load::Write(load) } => write::run(&load).map(|()| ExitCode::SUCCESS),
+        Action::Load { what: Load::Handshake(load) } => {
+            handshake::run(&load).map(|()| ExitCode::SUCCESS)
+        }
         Action::BenchBare { what, folder } => {
             bare::serve(what, &folder).map(|()| ExitCode::SUCCESS)
         }

@@ -117,7 +117,7 @@ fn describe(
             .replace(&now.date(), "<date>")
     };
     let mut line = |text: String| writeln!(out, "{text}").expect("a string takes all");
-    line(format!("{kind}"));
+    line(kind.to_owned());
     line(normal(format!("  subject {}", certificate.subject())));
     line(normal(format!("  issuer {}", certificate.issuer())));
     assert_eq!(certificate.issuer(), issuer.subject());

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
 use super::bare::Bare;
-use super::load::{self, Idle, failed};
+use super::nodes::{self, Idle, failed};
 use super::served::{self, Served};
 use crate::error::LabError;
 use crate::journey::Journey;
@@ -125,7 +125,7 @@ async fn enroll(
             identities.extend(ended(&mut under_way).await?);
         }
         under_way.spawn(async move {
-            let identity = load::join(address, &node, &token).await?;
+            let identity = nodes::join(address, &node, &token).await?;
             Ok((node, identity))
         });
     }
@@ -154,13 +154,13 @@ async fn enroll_one_bare(address: SocketAddr) -> Result<(), LabError> {
     let io = |error: std::io::Error| failed("bare enrollment")(&error);
     let key = PrivateKey::generate().map_err(|error| failed("key")(&error))?;
     let csr = key.to_csr().map_err(|error| failed("CSR")(&error))?;
-    let mut stream = load::tls(address, "join.pilaster.internal", None).await?;
+    let mut stream = nodes::tls(address, "join.pilaster.internal", None).await?;
     stream.write_u16(csr.len() as u16).await.map_err(io)?;
     stream.write_all(&csr).await.map_err(io)?;
     stream.flush().await.map_err(io)?;
     let mut leaf = vec![0; stream.read_u16().await.map_err(io)?.into()];
     stream.read_exact(&mut leaf).await.map_err(io)?;
-    if load::is_certificate(&leaf) {
+    if nodes::is_certificate(&leaf) {
         Ok(())
     } else {
         Err(LabError::NotYet("no certificate".into()))
@@ -172,7 +172,7 @@ async fn memory(server: &Served, identities: &[(String, Pair)]) -> Result<f64, L
     let before = server.resident()?;
     let mut held: Vec<Idle> = Vec::with_capacity(identities.len());
     for (node, identity) in identities {
-        held.push(load::attach(server.address, node, identity).await?);
+        held.push(nodes::attach(server.address, node, identity).await?);
     }
     tokio::time::sleep(Duration::from_secs(2)).await; // let what was begun end: this is about idle ones
     let grown = server.resident()?.saturating_sub(before);

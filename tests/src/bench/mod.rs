@@ -5,7 +5,7 @@
 
 pub mod bare;
 mod identity;
-mod load;
+mod nodes;
 mod served;
 
 pub use identity::identity;

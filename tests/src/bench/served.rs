@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use tonic::transport::{Channel, Endpoint};
 
 use super::bare::Bare;
-use super::load::failed;
+use super::nodes::failed;
 use crate::error::LabError;
 
 /// A server in a process of its own; killed when dropped.
