@@ -51,6 +51,20 @@ impl Binaries {
         Ok(built.insert(binaries).clone())
     }
 
+    /// Builds them for tests, with points at which they can be killed and a tap on the agent's traffic. No release has either.
+    ///
+    /// # Errors
+    /// The build fails.
+    pub fn instrumented() -> Result<Self, LabError> {
+        static BUILT: Mutex<Option<Binaries>> = Mutex::new(None);
+        let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(binaries) = &*built {
+            return Ok(binaries.clone());
+        }
+        let binaries = report::step("instrumented binaries built", build_instrumented)?;
+        Ok(built.insert(binaries).clone())
+    }
+
     fn taken_from(folder: &Path, workspace: &Path) -> Result<Self, LabError> {
         let (newer, changed) = newest_source(workspace)?;
         let fresh = |binary| {
@@ -69,9 +83,21 @@ impl Binaries {
     }
 }
 
+fn build_instrumented() -> Result<Binaries, LabError> {
+    let features = "pilaster-agent/failpoints,pilaster-agent/tap,pilaster-coordinator/failpoints";
+    // a folder of their own: a build without the features would put its programs in the same places
+    let target = workspace().join("target/instrumented");
+    let target = target.to_string_lossy();
+    build_with(&["build", "--target-dir", &target, "--features", features])
+}
+
 fn build() -> Result<Binaries, LabError> {
+    build_with(&["build", "--release"])
+}
+
+fn build_with(words: &[&str]) -> Result<Binaries, LabError> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--package", AGENT, "--package", COORDINATOR]);
+    cargo.args(words).args(["--package", AGENT, "--package", COORDINATOR]);
     cargo.args(["--package", PACKAGING]);
     cargo.arg("--message-format=json-render-diagnostics").current_dir(workspace());
     let line = line_of(&cargo);

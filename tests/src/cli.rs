@@ -13,6 +13,7 @@ use crate::lab::{
     take_down,
 };
 use crate::load::{handshake, write};
+use crate::prove::renewals;
 use crate::report;
 
 /// Real hosts on one machine: Debian with OpenRC and etcd, on a network of their own
@@ -76,6 +77,14 @@ enum Action {
         #[arg(long)]
         keep: bool,
     },
+    /// Prove what takes too long for every test run
+    Prove {
+        /// What
+        what: Prove,
+        /// How many
+        #[arg(long, default_value_t = 1000)]
+        rounds: u32,
+    },
     /// Measure, beside something bare in the same run
     Bench {
         /// What
@@ -95,6 +104,12 @@ enum Action {
         /// Where it keeps what it writes
         folder: std::path::PathBuf,
     },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Prove {
+    /// A node's leaves are renewed under a loop of handshakes
+    Renewals,
 }
 
 #[derive(Debug, Subcommand)]
@@ -140,6 +155,7 @@ pub fn main() -> ExitCode {
         }
         Action::Status => status(),
         Action::Bench { what: Bench::Identity } => bench::identity().map(|()| ExitCode::SUCCESS),
+        Action::Prove { what: Prove::Renewals, rounds } => prove_renewals(rounds),
         Action::Load { what: Load::Write(load) } => write::run(&load).map(|()| ExitCode::SUCCESS),
         Action::Load { what: Load::Handshake(load) } => {
             handshake::run(&load).map(|()| ExitCode::SUCCESS)
@@ -155,6 +171,15 @@ pub fn main() -> ExitCode {
         report::note(error.told());
         ExitCode::FAILURE
     })
+}
+
+fn prove_renewals(rounds: u32) -> Result<ExitCode, LabError> {
+    let program = std::env::current_exe();
+    let program =
+        program.map_err(|source| LabError::Start { line: "lab load handshake".into(), source })?;
+    let proof = renewals::run(rounds, &program)?;
+    proof.print();
+    Ok(all_right(proof.counts.failed.is_empty() && proof.restarts == 0))
 }
 
 fn all_right(all_right: bool) -> ExitCode {

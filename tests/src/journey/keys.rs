@@ -41,8 +41,14 @@ pub struct Searched {
 /// # Errors
 /// A file cannot be read, or a key file has no key.
 pub fn search(journey: &Journey<'_>) -> Result<Searched, LabError> {
-    let lab = journey.lab();
-    let mut keys = 0;
+    search_for(journey.lab(), &needles(journey.lab())?)
+}
+
+/// Every form of every private key that lies in the nodes' key files now.
+///
+/// # Errors
+/// A key file cannot be read, or has no key.
+pub fn needles(lab: &Lab) -> Result<Vec<Needle>, LabError> {
     let mut needles = Vec::new();
     for host in lab.hosts() {
         for file in own_key_files(host) {
@@ -54,18 +60,27 @@ pub fn search(journey: &Journey<'_>) -> Result<Searched, LabError> {
             let path = host.path(&file);
             let text = fs::read_to_string(&path).map_err(at("read", &path))?;
             needles.extend(forms(&format!("{} {file}", host.name()), &text)?);
-            keys += 1;
         }
     }
-    let leaks = find(lab, &needles)?;
-    let found = plant_and_find(lab, &needles)?;
+    Ok(needles)
+}
+
+/// Searches the same for these needles.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn search_for(lab: &Lab, needles: &[Needle]) -> Result<Searched, LabError> {
+    let leaks = find(lab, needles)?;
+    let found = plant_and_find(lab, needles)?;
     let times = |needle: &Needle| found.iter().filter(|hit| hit.needle == needle.name).count();
-    let missed = needles
-        .iter()
-        .filter(|needle| times(needle) < 2)
-        .map(|needle| needle.name.clone())
-        .collect();
-    Ok(Searched { keys, planted: 2 * needles.len(), missed, leaks })
+    let missed =
+        needles.iter().filter(|needle| times(needle) < 2).map(|needle| needle.name.clone());
+    Ok(Searched {
+        keys: needles.len() / FORMS,
+        planted: 2 * needles.len(),
+        missed: missed.collect(),
+        leaks,
+    })
 }
 
 /// Plants every form of every key, on the workstation and in a host, and answers where each was found.
@@ -103,6 +118,9 @@ fn find(lab: &Lab, needles: &[Needle]) -> Result<Vec<Hit>, LabError> {
 fn own_files_on_this_machine(host: &Host) -> Vec<PathBuf> {
     own_key_files(host).iter().map(|file| host.disk().join(&file[1..])).collect()
 }
+
+/// How many forms a key is looked for in.
+const FORMS: usize = 6;
 
 /// Every form in which a key could lie somewhere.
 fn forms(name: &str, pem: &str) -> Result<Vec<Needle>, LabError> {

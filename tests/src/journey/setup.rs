@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use crate::Binaries;
@@ -78,13 +78,41 @@ impl<'a> Journey<'a> {
     /// # Errors
     /// It does not answer; its log is `coordinator.log` on the workstation.
     pub fn start_coordinator(&mut self) -> Result<(), LabError> {
+        self.start_coordinator_with(&[])
+    }
+
+    /// Kills the coordinator and starts it again with a variable in its environment.
+    ///
+    /// # Errors
+    /// As [`Journey::start_coordinator`].
+    pub fn restart_coordinator_with(&mut self, name: &str, value: &str) -> Result<(), LabError> {
+        self.kill_coordinator();
+        self.start_coordinator_with(&[(name, value)])
+    }
+
+    /// Waits until the coordinator has ended by itself.
+    ///
+    /// # Errors
+    /// It has not, within a minute.
+    pub fn coordinator_ended(&mut self) -> Result<ExitStatus, LabError> {
+        let mut ended = None;
+        let coordinator = &mut self.coordinator;
+        wait_until("the coordinator has ended", Duration::from_secs(60), || {
+            ended = coordinator.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            Ok(ended.is_some())
+        })?;
+        self.coordinator = None;
+        Ok(ended.expect("awaited"))
+    }
+
+    fn start_coordinator_with(&mut self, env: &[(&str, &str)]) -> Result<(), LabError> {
         let workstation = self.lab.workstation();
         let log = workstation.dir().join("coordinator.log");
         let file =
             fs::File::options().create(true).append(true).open(&log).map_err(at("open", &log))?;
         let state = workstation.dir().join("coordinator");
         let mut command = workstation.command(["pilaster-coordinator", "--state"]);
-        command.arg(state).env("PILASTER_SOCKET", self.socket());
+        command.arg(state).env("PILASTER_SOCKET", self.socket()).envs(env.iter().copied());
         let line = line_of(&command);
         let child = command.stdin(Stdio::null()).stderr(file).spawn();
         self.coordinator = Some(child.map_err(|source| LabError::Start { line, source })?);

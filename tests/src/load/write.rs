@@ -1,11 +1,14 @@
 //! A writer that knows all endpoints: at least fifty writes a second, a new connection for each tenth, until it is told to end.
 
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::etcd::Member;
 use super::judge::{History, Write};
+use crate::command::line_of;
 use crate::error::{LabError, at};
+use crate::journey::{DOMAIN, Journey};
 
 /// Fifty writes a second and a few more.
 const EVERY: Duration = Duration::from_millis(15);
@@ -29,6 +32,67 @@ pub struct WriteLoad {
     /// Where the history goes
     #[arg(long)]
     history: PathBuf,
+}
+
+/// A writer that runs on the workstation.
+#[derive(Debug)]
+pub struct Writer {
+    child: Child,
+    until: PathBuf,
+    history: PathBuf,
+}
+
+/// Starts a writer on the workstation of a journey, which must be prepared. `program` is `lab`.
+///
+/// # Errors
+/// It cannot be started.
+pub fn start(journey: &Journey<'_>, program: &Path) -> Result<Writer, LabError> {
+    let workstation = journey.lab().workstation();
+    let folder = workstation.dir();
+    let (until, history) = (folder.join("writer.end"), folder.join("writer.json"));
+    for left in [&until, &history] {
+        let _ = std::fs::remove_file(left); // of a writer before
+    }
+    let hosts = journey.lab().hosts().iter().map(|host| format!("{}.{DOMAIN}", host.name()));
+    let mut command = workstation.command([program]);
+    command.args([
+        "load",
+        "write",
+        "--certs",
+        ".",
+        "--hosts",
+        &hosts.collect::<Vec<_>>().join(","),
+    ]);
+    command.arg("--until").arg(&until).arg("--history").arg(&history);
+    let line = line_of(&command);
+    let child = command.stdin(Stdio::null()).spawn();
+    let child = child.map_err(|source| LabError::Start { line, source })?;
+    Ok(Writer { child, until, history })
+}
+
+impl Writer {
+    /// Ends it, and answers what it wrote.
+    ///
+    /// # Errors
+    /// It failed, or left no history.
+    pub fn finish(mut self) -> Result<History, LabError> {
+        std::fs::write(&self.until, "").map_err(at("write", &self.until))?;
+        let ended = self.child.wait();
+        let ended =
+            ended.map_err(|source| LabError::Start { line: "lab load write".into(), source })?;
+        if !ended.success() {
+            return Err(LabError::NotYet(format!("the writer ended with {ended}")));
+        }
+        let text = std::fs::read(&self.history).map_err(at("read", &self.history))?;
+        serde_json::from_slice(&text).map_err(|error| LabError::NotYet(error.to_string()))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it has ended by itself, unless a test failed
+        let _ = self.child.wait();
+    }
 }
 
 /// Writes until told to end, reads all back, and leaves the history.

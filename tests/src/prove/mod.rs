@@ -1,0 +1,3 @@
+//! `lab prove NAME`: what takes too long for every test run; a short form runs there.
+
+pub mod renewals;

@@ -1,0 +1,48 @@
+//! What the tests of trust begin with: hosts, and a cluster on them.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use lab::journey::Journey;
+use lab::{Binaries, Host, HostSpec, Lab, LabError, LabOptions};
+use serde_json::Value;
+
+/// A busy machine gets ten times what is usual.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// A lab of `n` hosts.
+pub(crate) fn hosts(n: u8) -> Result<Lab, LabError> {
+    let host = |n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n));
+    Lab::up(LabOptions { hosts: (1..=n).map(host).collect(), ..LabOptions::default() })
+}
+
+/// A healthy cluster on all hosts of `lab`.
+pub(crate) fn cluster<'a>(lab: &'a Lab, binaries: &Binaries) -> Result<Journey<'a>, LabError> {
+    let journey = Journey::begin(lab, binaries)?;
+    journey.apply()?;
+    journey.form()?;
+    Ok(journey)
+}
+
+/// `coordctl certs -o json`: node, profile, served serial.
+pub(crate) fn served(journey: &Journey<'_>) -> Result<Vec<(String, String, String)>, LabError> {
+    let json: Value = serde_json::from_str(&journey.ctl(["certs", "-o", "json"])?).expect("JSON");
+    let certificates = json["certificates"].as_array().expect("a list").iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut all: Vec<_> = certificates
+        .map(|c| (text(&c["node"]), text(&c["profile"]), text(&c["servedSerial"])))
+        .collect();
+    all.sort();
+    Ok(all)
+}
+
+/// The process id of etcd on a host: another one after a restart.
+pub(crate) fn etcd_pid(host: &Host) -> Result<String, LabError> {
+    Ok(host.exec_ok(["pidof", "etcd"])?.trim().to_owned())
+}
+
+/// Whether a program inside a host was ended by SIGKILL; nsenter tells it as an exit code, or dies the same way.
+pub(crate) fn was_killed(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(9) || status.code() == Some(137)
+}

@@ -1,0 +1,130 @@
+//! SIGKILL of agent or coordinator at each durable boundary of Join, Renew and the replacing of a leaf: it ends right after a restart.
+//!
+//! The boundaries are named in the code and listed by `common::failpoint`; each is hit, which the test sees by the signal.
+
+#![expect(
+    clippy::zombie_processes,
+    reason = "a test that fails ends its whole lab, these processes too"
+)]
+
+use std::process::Stdio;
+
+use lab::journey::Journey;
+use lab::{Binaries, Host, Lab, LabError, wait_until};
+use pilaster_common::failpoint::{AGENT, COORDINATOR};
+
+use super::bench::{LIMIT, cluster, etcd_pid, hosts, served, was_killed};
+
+const FAILPOINT: &str = "PILASTER_FAILPOINT";
+
+#[test]
+fn a_join_that_is_killed_at_any_boundary_is_finished_by_typing_the_same_line_again()
+-> Result<(), LabError> {
+    let (lab, binaries) = (hosts(1)?, Binaries::instrumented()?);
+    let host = &lab.hosts()[0];
+    let mut journey = Journey::begin(&lab, &binaries)?;
+    journey.apply()?;
+    for point in AGENT.iter().filter(|point| point.starts_with("join.")) {
+        let token = new_card(&lab, &journey, host)?;
+        host.write("/root/token", &token, 0o600)?;
+        let mut join = join_line(host)?;
+        let status = join.env(FAILPOINT, point).status().expect("runs");
+        assert!(was_killed(status), "{point} was not reached: {status}");
+        if host.exec(["test", "-e", "/root/token"])?.status.success() {
+            assert!(
+                join_line(host)?.status().expect("runs").success(),
+                "{point}: the same line again"
+            );
+        } // else it was erased as the last act of a join that is done
+        await_connected(&journey, point)?;
+    }
+    for point in COORDINATOR.iter().filter(|point| point.starts_with("join.")) {
+        let token = new_card(&lab, &journey, host)?;
+        host.write("/root/token", &token, 0o600)?;
+        journey.restart_coordinator_with(FAILPOINT, point)?;
+        let mut join = join_line(host)?.stdin(Stdio::null()).spawn().expect("runs");
+        let status = journey.coordinator_ended()?;
+        assert!(was_killed(status), "{point} was not reached: {status}");
+        journey.start_coordinator()?;
+        assert!(join.wait().expect("ends").success(), "{point}: the agent tries again by itself");
+        await_connected(&journey, point)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_renewal_that_is_killed_at_any_boundary_ends_right_after_a_restart() -> Result<(), LabError> {
+    let (lab, binaries) = (hosts(1)?, Binaries::instrumented()?);
+    let host = &lab.hosts()[0];
+    let mut journey = cluster(&lab, &binaries)?;
+    let etcd = etcd_pid(host)?;
+    for point in AGENT.iter().filter(|point| !point.starts_with("join.")) {
+        let before = served(&journey)?;
+        host.exec_ok(["rc-service", "pilaster-agent", "stop"])?;
+        let mut agent = host.command(["pilaster-agent", "run"])?;
+        let quiet = agent
+            .env(FAILPOINT, point)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut agent = quiet.spawn().expect("runs");
+        await_connected(&journey, point)?;
+        journey.ask(["rotate", "--all", "--timeout", "1s"])?;
+        wait_until(point, LIMIT, || Ok(agent.try_wait().expect("waits").is_some()))?;
+        let status = agent.wait().expect("ended");
+        assert!(was_killed(status), "{point} was not reached: {status}");
+        host.exec_ok(["rc-service", "pilaster-agent", "start"])?;
+        await_all_new(&journey, &before, point)?;
+    }
+    for point in COORDINATOR.iter().filter(|point| point.starts_with("renew.")) {
+        let before = served(&journey)?;
+        journey.restart_coordinator_with(FAILPOINT, point)?;
+        await_connected(&journey, point)?;
+        journey.ask(["rotate", "--all", "--timeout", "1s"])?;
+        let status = journey.coordinator_ended()?;
+        assert!(was_killed(status), "{point} was not reached: {status}");
+        journey.start_coordinator()?;
+        await_all_new(&journey, &before, point)?;
+    }
+    assert_eq!(etcd_pid(host)?, etcd, "etcd went on all the while");
+    Ok(())
+}
+
+fn join_line(host: &Host) -> Result<std::process::Command, LabError> {
+    host.command(["pilaster-agent", "join", "192.168.7.2:7443", "--token-file", "/root/token"])
+}
+
+/// A host on a new card with the agent installed, and a token for it.
+fn new_card(lab: &Lab, journey: &Journey<'_>, host: &Host) -> Result<String, LabError> {
+    let joined =
+        !lab.workstation().exec_ok(["cat", "coordinator/audit.log"])?.contains(r#""did":"join""#);
+    host.wipe()?;
+    host.boot()?;
+    journey.install_agent(host)?;
+    let more: &[&str] = if joined { &[] } else { &["--replace"] };
+    journey.token(host.name(), more)
+}
+
+fn await_connected(journey: &Journey<'_>, point: &str) -> Result<(), LabError> {
+    wait_until(&format!("{point}: connected"), LIMIT, || {
+        Ok(journey.ctl(["node", "list"])?.contains(" connected"))
+    })
+}
+
+/// Waits until every certificate is another one than before, and seen served.
+fn await_all_new(
+    journey: &Journey<'_>,
+    before: &[(String, String, String)],
+    point: &str,
+) -> Result<(), LabError> {
+    wait_until(&format!("{point}: every certificate is new and served"), LIMIT, || {
+        let now = served(journey)?;
+        let is_new = |(old, new): (&(String, String, String), &(String, String, String))| {
+            !new.2.is_empty() && old.2 != new.2
+        };
+        if now.len() == before.len() && before.iter().zip(&now).all(is_new) {
+            return Ok(true);
+        }
+        Err(LabError::NotYet(format!("{now:?}")))
+    })
+}

@@ -1,0 +1,7 @@
+//! Trust, shown on hosts: rotating under load, denying, and what is left when a program is killed at any durable boundary.
+
+mod bench;
+mod denying;
+mod failpoints;
+mod rotation;
+mod traffic;
