@@ -42,8 +42,8 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Handshakes at once: bounds memory and work under a flood.
 const HANDSHAKES_MAX: usize = 256;
 /// Handshakes at once from one address: three hundred nodes behind one router come back within a second of it, an attacker who holds
-/// its handshakes open leaves three quarters to the others.
-const HANDSHAKES_AN_ADDRESS: usize = 64;
+/// its handshakes open leaves half to the others.
+const HANDSHAKES_AN_ADDRESS: usize = 128;
 /// Pause after a failed accept, such as when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// Accepted connections that wait for the server to take them.
