@@ -94,6 +94,8 @@ pub(crate) const JOIN_DEADLINE: Duration = Duration::from_secs(15);
 pub(crate) const ATTACH_DEADLINE: Duration = Duration::from_secs(10);
 /// Three signatures and one durable commit.
 pub(crate) const ISSUE_DEADLINE: Duration = Duration::from_secs(15);
+/// One signature and one durable commit.
+pub(crate) const RENEW_DEADLINE: Duration = Duration::from_secs(15);
 /// Ping on an idle connection; with [`PING_DEADLINE`] a dead link is noticed within 50 s (issue 4 asks for 90).
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a ping may stay unanswered.
@@ -110,6 +112,15 @@ pub(crate) const LINK_BACKOFF: (Duration, Duration) =
 /// Pauses after a step that failed: no hot retry, on a full disk for example.
 pub(crate) const STEP_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_secs(30));
+/// Pauses while the coordinator refuses this node: only a person there can change that.
+pub(crate) const REFUSED_BACKOFF: (Duration, Duration) =
+    (Duration::from_secs(30), Duration::from_secs(300));
+/// Pauses after a renewal that failed: there are weeks left, and a person who asked for it waits two minutes.
+pub(crate) const RENEW_BACKOFF: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(600));
+/// Pauses before a leaf that was taken back is replaced again: each try costs a signature, and refused handshakes.
+pub(crate) const LEAF_BACKOFF: (Duration, Duration) =
+    (Duration::from_secs(15), Duration::from_secs(1800));
 /// A cause that stays the same is logged again after this time.
 pub(crate) const LOG_AGAIN: Duration = Duration::from_secs(3600);
 
@@ -132,6 +143,17 @@ pub(crate) const ETCD_EAGER_SPAN: Duration = Duration::from_secs(60);
 pub(crate) const ETCD_HEALTH_DEADLINE: Duration = Duration::from_secs(3);
 /// Status is answered from memory; the member list waits for a leader, and is asked only where there is one.
 pub(crate) const ETCD_CALL_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A look at what a port of etcd shows, when nothing changed.
+pub(crate) const SERVED_INTERVAL: Duration = Duration::from_secs(60);
+/// The same while a new leaf has not been seen yet.
+pub(crate) const SERVED_INTERVAL_EAGER: Duration = Duration::from_millis(500);
+/// etcd reads its leaf at each handshake: a new one that is not shown after this time will not be.
+pub(crate) const SERVED_GRACE: Duration = Duration::from_secs(10);
+/// A handshake between etcd's two reads of one file may fail once, not for this long.
+pub(crate) const SERVED_GRACE_REFUSED: Duration = Duration::from_secs(2);
+/// A handshake on this host takes milliseconds; a busy Pi may take a second.
+pub(crate) const SERVED_DEADLINE: Duration = Duration::from_secs(2);
 
 /// `rc-service etcd start` with all that it starts before.
 pub(crate) const SERVICE_DEADLINE: Duration = Duration::from_secs(30);

@@ -16,7 +16,7 @@ use crate::config::{SHUTDOWN_GRACE, Settings, identity_folder};
 use crate::etcd::{EtcdState, Pace, Watch};
 use crate::exit::Failure;
 use crate::identity::{Folder, Identity, IdentityError};
-use crate::link::attach::{Latest, Link};
+use crate::link::attach::{Latest, Link, LinkWires};
 use crate::reconcile::{Memory, Own, Reconciler, Wires};
 use crate::service::ServiceManager;
 
@@ -78,7 +78,8 @@ fn spawn(
         Arc::new(SystemClock),
         Wires { desired, channel, etcd, pace, report },
     );
-    let link = Link { identity, report: report_out, desired: desired_in, channel: channel_in };
+    let wires = LinkWires { report: report_out, desired: desired_in, channel: channel_in };
+    let link = Link::new(identity, Folder::at(identity_folder()), Arc::new(SystemClock), wires);
     let mut tasks = JoinSet::new();
     tasks.spawn(reconciler.run(shutdown.clone()));
     tasks.spawn(link.run(shutdown.clone()));

@@ -3,7 +3,8 @@
 //! Validated names ([`name`]), certificate profiles ([`profile`]) and what certificates say ([`certificate`]), the PEM file that holds
 //! a certificate with its key ([`pem`]), private keys that cannot be printed ([`secret`]), the join token ([`token`]), etcd's
 //! configuration by version ([`etcd_conf`]) and its service files ([`service_files`]), the block in `/etc/hosts` ([`hosts_block`]), paths
-//! on a node ([`paths`]), whole-file writing ([`atomic_file`]), the clock ([`clock`]) and how errors read ([`error`]).
+//! on a node ([`paths`]), whole-file writing ([`atomic_file`]), the clock ([`clock`]), how errors read ([`error`]) and where a test may kill
+//! a process ([`failpoint`]).
 //! Not here: anything that talks to a network, a store or a service manager.
 
 pub mod atomic_file;
@@ -11,6 +12,7 @@ pub mod certificate;
 pub mod clock;
 pub mod error;
 pub mod etcd_conf;
+pub mod failpoint;
 pub mod hosts_block;
 pub mod name;
 pub mod paths;

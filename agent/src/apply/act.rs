@@ -1,7 +1,11 @@
 //! Does one step. A step names all it needs, so there is no choice left here; each may run twice.
 
+use std::io;
+
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
+use pilaster_common::failpoint;
+use pilaster_common::profile::Profile;
 use tonic::transport::Channel;
 
 use super::host::{Host, ManagedFile, PlaceError};
@@ -19,7 +23,17 @@ pub(crate) enum Step {
     /// Put a file in place.
     Place { file: ManagedFile, content: Vec<u8> },
     /// Get certificates for new keys, all in one call.
-    Issue { generation: u64, wanted: Vec<WantedCertificate>, ca: Ca },
+    Issue {
+        generation: u64,
+        wanted: Vec<WantedCertificate>,
+        ca: Ca,
+        /// Of these the pair before is kept.
+        keep: Vec<Profile>,
+    },
+    /// Put the pair before back in place of a leaf that does not work.
+    PutBack { profile: Profile, why: String },
+    /// Erase the pair before.
+    EraseBefore(Profile),
     /// Start etcd for the first time in this formation.
     Start,
     /// Start it at each boot.
@@ -33,6 +47,8 @@ pub(crate) enum Step {
 pub(crate) enum ActError {
     #[error(transparent)]
     Place(#[from] PlaceError),
+    #[error("cannot read the pair that is to be kept")]
+    Read(#[source] io::Error),
     #[error(transparent)]
     Issue(#[from] IssueError),
     #[error(transparent)]
@@ -45,6 +61,7 @@ impl Help for ActError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Place(error) => error.help(),
+            Self::Read(_) => Some("look at it: ls -la /etc/etcd".into()),
             Self::Issue(error) => error.help(),
             Self::Service(error) => error.help(),
             Self::Memory(error) => error.help(),
@@ -66,14 +83,35 @@ pub(crate) async fn act<H: Host>(
         Step::Place { file, content } => {
             host.place(*file, content)?;
         }
-        Step::Issue { generation, wanted, ca } => {
-            for (file, content) in issue(channel, *generation, wanted, ca, now).await? {
-                host.place(file, content.as_bytes())?;
+        Step::Issue { generation, wanted, ca, keep } => {
+            for (profile, content) in issue(channel, *generation, wanted, ca, now).await? {
+                if keep.contains(&profile) {
+                    copy(host, ManagedFile::Leaf(profile), ManagedFile::Before(profile))?;
+                    failpoint!("leaf.before-kept");
+                }
+                host.place(ManagedFile::Leaf(profile), content.as_bytes())?;
+                failpoint!("leaf.replaced");
             }
+        }
+        Step::PutBack { profile, .. } => {
+            copy(host, ManagedFile::Before(*profile), ManagedFile::Leaf(*profile))?;
+            host.erase(ManagedFile::Before(*profile))?;
+        }
+        Step::EraseBefore(profile) => {
+            host.erase(ManagedFile::Before(*profile))?;
+            failpoint!("leaf.before-erased");
         }
         Step::Start => host.act_on_service(ServiceVerb::Start).await?,
         Step::Enable => host.act_on_service(ServiceVerb::Enable).await?,
         Step::RememberStarted { token } => memory.remember_started(token)?,
+    }
+    Ok(())
+}
+
+/// Whole, from one file of the agent's own to another.
+fn copy<H: Host>(host: &H, from: ManagedFile, to: ManagedFile) -> Result<(), ActError> {
+    if let Some(present) = host.read(from).map_err(ActError::Read)? {
+        host.place(to, &present.content)?;
     }
     Ok(())
 }

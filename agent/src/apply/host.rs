@@ -11,6 +11,7 @@ use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
 use crate::config::ETCD_USER;
+use crate::etcd::Served;
 use crate::facts::{Facts, PortHolder};
 use crate::service::{ServiceError, ServiceState, ServiceVerb};
 
@@ -36,6 +37,8 @@ pub(crate) enum ManagedFile {
     PeerCa,
     /// Chain and key of a profile.
     Leaf(Profile),
+    /// The pair that a leaf has replaced, until the new one is seen served (promise 1).
+    Before(Profile),
     /// /etc/hosts.
     Hosts,
 }
@@ -89,6 +92,12 @@ pub(crate) trait Host {
     /// Puts a file in place whole, with its owner and mode, if it differs.
     fn place(&self, file: ManagedFile, content: &[u8]) -> Result<Replaced, PlaceError>;
 
+    /// Removes a file for good.
+    fn erase(&self, file: ManagedFile) -> Result<(), PlaceError>;
+
+    /// What etcd shows or takes of this profile's certificate, asked from `address`, the node's own.
+    fn served(&self, profile: Profile, address: Ipv4Addr) -> impl Future<Output = Served> + Send;
+
     /// Whether etcd's folder is there, root's and 0755.
     fn folder_in_order(&self) -> bool;
 
@@ -121,10 +130,11 @@ pub(super) fn access(file: ManagedFile, etcd: Option<(u32, u32)>) -> Option<Acce
         ManagedFile::Text(_) | ManagedFile::ClientCa | ManagedFile::PeerCa | ManagedFile::Hosts => {
             Access::root(0o644)
         }
-        ManagedFile::Leaf(Profile::Server | Profile::Peer) => {
+        ManagedFile::Leaf(Profile::Server | Profile::Peer)
+        | ManagedFile::Before(Profile::Server | Profile::Peer) => {
             let (uid, gid) = etcd?;
             Access { uid, gid, mode: 0o600 }
         }
-        ManagedFile::Leaf(Profile::Client | Profile::Agent) => Access::root(0o600),
+        ManagedFile::Leaf(_) | ManagedFile::Before(_) => Access::root(0o600),
     })
 }

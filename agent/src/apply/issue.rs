@@ -17,7 +17,6 @@ use tokio::time::timeout;
 use tonic::transport::Channel;
 use zeroize::Zeroizing;
 
-use super::host::ManagedFile;
 use crate::config::{ISSUE_DEADLINE, MESSAGE_BYTES_MAX};
 use crate::link::reason;
 use crate::link::wire::{self, BadMessage};
@@ -91,7 +90,7 @@ pub(super) async fn issue(
     wanted: &[WantedCertificate],
     ca: &Ca,
     now: Timestamp,
-) -> Result<Vec<(ManagedFile, Zeroizing<String>)>, IssueError> {
+) -> Result<Vec<(Profile, Zeroizing<String>)>, IssueError> {
     let channel = channel.ok_or(IssueError::NoLink)?;
     let mut keys = Vec::new();
     let mut csrs = Vec::new();
@@ -117,7 +116,7 @@ pub(super) async fn issue(
                 profile: want.profile,
                 why: pilaster_common::error::causes(&error),
             })?;
-            Ok((ManagedFile::Leaf(want.profile), pair.to_pem()))
+            Ok((want.profile, pair.to_pem()))
         })
         .collect()
 }

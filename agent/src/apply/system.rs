@@ -11,12 +11,13 @@ use pilaster_common::atomic_file::{self, Access, Replaced};
 use pilaster_common::certificate;
 use pilaster_common::name::NodeName;
 use pilaster_common::paths;
-use pilaster_common::pem;
+use pilaster_common::pem::{self, Pair};
 use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
 use super::host::{Host, ManagedFile, PlaceError, Present, TextFile, access};
 use crate::config::{ETCD_SERVICE, ETCD_USER, identity_folder};
+use crate::etcd::{self, Served};
 use crate::facts::{self, EtcdBinary, Facts, PortHolder};
 use crate::service::{ServiceError, ServiceManager, ServiceState, ServiceVerb};
 
@@ -47,6 +48,11 @@ impl System {
             ManagedFile::Leaf(Profile::Peer) => paths::peer_leaf(&self.node),
             ManagedFile::Leaf(Profile::Client) => paths::CLIENT_LEAF.into(),
             ManagedFile::Leaf(Profile::Agent) => identity_folder().join("current/identity.pem"),
+            ManagedFile::Before(profile) => {
+                let leaf = self.path(ManagedFile::Leaf(profile));
+                let name = leaf.file_name().unwrap_or_default().to_string_lossy();
+                leaf.with_file_name(format!(".{name}.before"))
+            }
             ManagedFile::Hosts => paths::HOSTS.into(),
         }
     }
@@ -85,6 +91,27 @@ impl Host for System {
             tracing::info!("replaced {}, sha256 {}", path.display(), public_hash(content));
         }
         Ok(replaced)
+    }
+
+    fn erase(&self, file: ManagedFile) -> Result<(), PlaceError> {
+        Ok(atomic_file::remove(&self.path(file))?)
+    }
+
+    async fn served(&self, profile: Profile, address: Ipv4Addr) -> Served {
+        let read = |file| self.read(file).ok().flatten().map(|present| present.content);
+        let (own, port) = match profile {
+            Profile::Peer => (Profile::Peer, etcd::Port::Peer),
+            _ => (Profile::Client, etcd::Port::Client),
+        };
+        let (Some(ca), Some(leaf)) = (read(ManagedFile::ClientCa), read(ManagedFile::Leaf(own)))
+        else {
+            return Served::Unreachable;
+        };
+        match (profile, Pair::from_pem(&leaf)) {
+            (Profile::Client, _) => etcd::ask(&ca, &leaf).await,
+            (_, Ok(pair)) => etcd::look(address, port, &pair).await,
+            (_, Err(error)) => Served::Refused(error.to_string()),
+        }
     }
 
     fn folder_in_order(&self) -> bool {

@@ -14,7 +14,9 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic_prost::ProstCodec;
 
-use super::messages::{MemberListRequest, MemberListResponse, StatusRequest, StatusResponse};
+use super::messages::{
+    Member, MemberListRequest, MemberListResponse, StatusRequest, StatusResponse,
+};
 use crate::apply::{Host, ManagedFile, System};
 use crate::config::ETCD_CALL_DEADLINE;
 use crate::link::{DialError, over_tls, reason};
@@ -41,16 +43,6 @@ pub(crate) struct Status {
     pub(crate) errors: Vec<String>,
 }
 
-/// One member, as this one knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) peer_urls: Vec<String>,
-    pub(crate) client_urls: Vec<String>,
-    pub(crate) is_learner: bool,
-}
-
 /// Why the member did not answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
@@ -72,6 +64,17 @@ pub(super) enum AskError {
     Deadline(Duration),
 }
 
+impl AskError {
+    /// Whether nobody answered at all.
+    pub(super) fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Dial(error) => matches!(error, DialError::Connect(_) | DialError::Deadline(_)),
+            Self::Deadline(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Asks the member, over one channel as long as that and the files it was made from last.
 pub(super) struct Asker {
     system: System,
@@ -86,30 +89,24 @@ impl Asker {
 
     /// The member's status, and the members it knows.
     pub(super) async fn ask(&mut self) -> Result<(Status, Vec<Member>), AskError> {
-        let channel = self.channel().await?;
-        let answer = timeout(ETCD_CALL_DEADLINE, questions(channel))
+        let open = self.channel().await?;
+        let answer = timeout(ETCD_CALL_DEADLINE, questions(&open.0))
             .await
             .map_err(|_| AskError::Deadline(ETCD_CALL_DEADLINE))
             .flatten();
-        if answer.is_err() {
-            self.open = None; // dialled again: the process behind it may be another one
-        }
+        // one of older files goes once the new one has answered; after a failure it is dialled again: the process may be another one
+        self.open = answer.is_ok().then_some(open);
         answer
     }
 
-    async fn channel(&mut self) -> Result<Channel, AskError> {
+    async fn channel(&mut self) -> Result<(Channel, [u8; 32]), AskError> {
         let ca = self.read(ManagedFile::ClientCa)?;
         let leaf = self.read(ManagedFile::Leaf(Profile::Client))?;
         let made_from = key_hash(&[&ca[..], pem_public(&leaf)].concat());
-        if let Some((channel, from)) = &self.open
-            && *from == made_from
-        {
-            return Ok(channel.clone());
+        match &self.open {
+            Some(open) if open.1 == made_from => Ok(open.clone()),
+            _ => Ok((connect(&ca, &Pair::from_pem(&leaf)?).await?, made_from)),
         }
-        let name = ServerName::try_from("127.0.0.1").expect("an IP address");
-        let channel = over_tls(ADDRESS, config(&ca, &Pair::from_pem(&leaf)?)?, name).await?;
-        self.open = Some((channel.clone(), made_from));
-        Ok(channel)
     }
 
     fn read(&self, file: ManagedFile) -> Result<zeroize::Zeroizing<Vec<u8>>, AskError> {
@@ -120,6 +117,12 @@ impl Asker {
             Err(source) => Err(AskError::Read { path: path(), source }),
         }
     }
+}
+
+/// A new connection to the member's client port.
+pub(super) async fn connect(ca: &[u8], pair: &Pair) -> Result<Channel, AskError> {
+    let name = ServerName::try_from("127.0.0.1").expect("an IP address");
+    Ok(over_tls(ADDRESS, config(ca, pair)?, name).await?)
 }
 
 /// Only the certificates are hashed (promise 1).
@@ -135,22 +138,15 @@ fn config(ca: &[u8], pair: &Pair) -> Result<ClientConfig, AskError> {
         .with_client_auth_cert(pair.chain().to_vec(), pair.key().to_der())?)
 }
 
-async fn questions(channel: Channel) -> Result<(Status, Vec<Member>), AskError> {
-    let status: StatusResponse = unary(&channel, STATUS, StatusRequest {}).await?;
+async fn questions(channel: &Channel) -> Result<(Status, Vec<Member>), AskError> {
+    let status = status(channel).await?;
     let request = MemberListRequest { linearizable: false };
-    let list: MemberListResponse = unary(&channel, MEMBER_LIST, request).await?;
-    let members = list
-        .members
-        .into_iter()
-        .map(|member| Member {
-            id: member.id,
-            name: member.name,
-            peer_urls: member.peer_urls,
-            client_urls: member.client_urls,
-            is_learner: member.is_learner,
-        })
-        .collect();
-    Ok((status.into(), members))
+    let list: MemberListResponse = unary(channel, MEMBER_LIST, request).await?;
+    Ok((status, list.members))
+}
+
+pub(super) async fn status(channel: &Channel) -> Result<Status, AskError> {
+    unary::<_, StatusResponse>(channel, STATUS, StatusRequest {}).await.map(Into::into)
 }
 
 async fn unary<Q, A>(channel: &Channel, path: &'static str, question: Q) -> Result<A, AskError>

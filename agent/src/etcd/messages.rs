@@ -48,19 +48,20 @@ pub(super) struct MemberListRequest {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct MemberListResponse {
     #[prost(message, repeated, tag = "2")]
-    pub(super) members: Vec<MemberMessage>,
+    pub(super) members: Vec<Member>,
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct MemberMessage {
+/// One member, as this one knows it.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct Member {
     #[prost(uint64, tag = "1")]
-    pub(super) id: u64,
+    pub(crate) id: u64,
     #[prost(string, tag = "2")]
-    pub(super) name: String,
+    pub(crate) name: String,
     #[prost(string, repeated, tag = "3")]
-    pub(super) peer_urls: Vec<String>,
+    pub(crate) peer_urls: Vec<String>,
     #[prost(string, repeated, tag = "4")]
-    pub(super) client_urls: Vec<String>,
+    pub(crate) client_urls: Vec<String>,
     #[prost(bool, tag = "5")]
-    pub(super) is_learner: bool,
+    pub(crate) is_learner: bool,
 }

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::health::is_healthy;
-use super::member::{Asker, Member, Status};
+use super::member::{Asker, Status};
+use super::messages::Member;
 use crate::apply::System;
 use crate::config::{ETCD_EAGER_SPAN, ETCD_INTERVAL, ETCD_INTERVAL_EAGER, ETCD_INTERVAL_SICK};
 

@@ -1,5 +1,6 @@
 //! `/var/lib/pilaster/identity`: the pending key, one folder a generation, and a link to the current one.
 //!
+//! More than one generation is there only while a renewal is under way: the first whose stream stands is kept, the others are erased.
 //! A generation is written whole and synced before the link is swapped by one rename: a power cut leaves the old identity or the new.
 
 use std::io;
@@ -19,6 +20,8 @@ use serde::{Deserialize, Serialize};
 /// Who this node is, and where its coordinator is.
 #[derive(Debug)]
 pub(crate) struct Identity {
+    /// Its folder is `gen-<generation>`.
+    pub(crate) generation: u64,
     pub(crate) installation: String,
     pub(crate) cluster: ClusterName,
     pub(crate) node: NodeName,
@@ -57,6 +60,8 @@ pub(crate) enum IdentityError {
     Write(#[from] ReplaceFileError),
     #[error("cannot make {path} the current identity", path = .path.display())]
     Swap { path: PathBuf, source: io::Error },
+    #[error("cannot erase {path}", path = .path.display())]
+    Erase { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Key(#[from] KeyError),
 }
@@ -73,7 +78,7 @@ impl Help for IdentityError {
             ),
             Self::Read { .. } => "run this as root".into(),
             Self::Write(error) => return error.help(),
-            Self::Swap { path, .. } => format!("look at it: ls -l {}", path.display()),
+            Self::Swap { path, .. } | Self::Erase { path, .. } => format!("look at it: ls -l {}", path.display()),
             Self::Key(_) => return None,
         })
     }
@@ -93,19 +98,25 @@ impl Folder {
 
     /// The current identity, if this node has one.
     pub(crate) fn current(&self) -> Result<Option<Identity>, IdentityError> {
-        let current = self.path.join("current");
-        if std::fs::symlink_metadata(&current).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
-            return Ok(None);
+        match self.current_generation() {
+            0 => Ok(None),
+            generation => self.read(generation).map(Some),
         }
-        let pair = read(&current.join("identity.pem"), Pair::from_pem)?;
-        let roots = read(&current.join("roots.pem"), pem::certificates)?;
-        let link: LinkFile = read(&current.join("link.json"), |text| serde_json::from_slice(text))?;
+    }
+
+    /// The identity of a generation.
+    pub(crate) fn read(&self, generation: u64) -> Result<Identity, IdentityError> {
+        let folder = self.generation(generation);
+        let pair = read(&folder.join("identity.pem"), Pair::from_pem)?;
+        let roots = read(&folder.join("roots.pem"), pem::certificates)?;
+        let link: LinkFile = read(&folder.join("link.json"), |text| serde_json::from_slice(text))?;
         let mut token_id = [0; 8];
         HEXLOWER
             .decode_mut(link.token_id.as_bytes(), &mut token_id)
-            .map_err(|_| damaged(&current.join("link.json"), "token_id"))?;
+            .map_err(|_| damaged(&folder.join("link.json"), "token_id"))?;
         let LinkFile { installation, cluster, node, address, endpoints, token_id: _ } = link;
-        Ok(Some(Identity {
+        Ok(Identity {
+            generation,
             installation,
             cluster,
             node,
@@ -114,10 +125,16 @@ impl Folder {
             token_id,
             pair,
             roots,
-        }))
+        })
     }
 
-    /// The key of a join that was begun, or a new one; on disk before it is used, so that a lost answer can be asked for again.
+    /// Another identity than that of `generation`, where a renewal was cut off.
+    pub(crate) fn other(&self, generation: u64) -> Option<Identity> {
+        let others = self.generations().into_iter().filter(|other| *other != generation);
+        others.rev().find_map(|other| self.read(other).ok())
+    }
+
+    /// The key of a question that was begun, or a new one; on disk before it is used, so that a lost answer can be asked for again.
     pub(crate) fn pending_key(&self) -> Result<PrivateKey, IdentityError> {
         let path = self.path.join("pending.pem");
         match atomic_file::read(&path).map(zeroize::Zeroizing::new) {
@@ -133,38 +150,80 @@ impl Folder {
         }
     }
 
-    /// Makes `identity` the current one, whole or not at all, and removes the pending key.
-    pub(crate) fn install(&self, identity: &Identity) -> Result<(), IdentityError> {
-        let name = format!("gen-{}", self.current_generation() + 1);
-        let folder = self.path.join(&name);
-        self.ensure(&folder)?;
-        let put = |file: &str, text: &[u8], mode| {
-            atomic_file::replace(&folder.join(file), text, own(mode)).map(|_| ())
-        };
-        put("identity.pem", identity.pair.to_pem().as_bytes(), 0o600)?;
-        put("roots.pem", pem::encode_certificates(&identity.roots).as_bytes(), 0o600)?;
-        put("link.json", link_file(identity).as_bytes(), 0o600)?;
-        self.swap(&name)?;
+    /// Forgets the pending key: it is in use, or was refused.
+    pub(crate) fn forget_pending_key(&self) -> Result<(), IdentityError> {
         Ok(atomic_file::remove(&self.path.join("pending.pem"))?)
+    }
+
+    /// Writes an identity into its folder. What a power cut left there is written again.
+    pub(crate) fn write(&self, identity: &Identity) -> Result<(), IdentityError> {
+        let folder = self.generation(identity.generation);
+        self.ensure(&folder)?;
+        let put = |file: &str, text: &[u8]| {
+            atomic_file::replace(&folder.join(file), text, own(0o600)).map(|_| ())
+        };
+        put("identity.pem", identity.pair.to_pem().as_bytes())?;
+        put("roots.pem", pem::encode_certificates(&identity.roots).as_bytes())?;
+        Ok(put("link.json", link_file(identity).as_bytes())?)
+    }
+
+    /// Makes a generation that is written the current one.
+    pub(crate) fn make_current(&self, generation: u64) -> Result<(), IdentityError> {
+        if self.current_generation() == generation {
+            return Ok(());
+        }
+        let (new, current) = (self.path.join("current.new"), self.path.join("current"));
+        atomic_file::remove(&new)?;
+        let folder = self.generation(generation);
+        std::os::unix::fs::symlink(folder.file_name().unwrap_or_default(), &new)
+            .and_then(|()| std::fs::rename(&new, &current))
+            .and_then(|()| std::fs::File::open(&self.path)?.sync_all())
+            .map_err(|source| IdentityError::Swap { path: folder, source })
+    }
+
+    /// Makes a generation the current one and erases all others with their keys; says whether there were any.
+    pub(crate) fn keep_only(&self, generation: u64) -> Result<bool, IdentityError> {
+        self.make_current(generation)?;
+        let mut erased = false;
+        for other in self.generations().into_iter().filter(|other| *other != generation) {
+            let folder = self.generation(other);
+            atomic_file::remove(&folder.join("identity.pem"))?; // the key first, and for good
+            std::fs::remove_dir_all(&folder)
+                .map_err(|source| IdentityError::Erase { path: folder, source })?;
+            erased = true;
+        }
+        Ok(erased)
+    }
+
+    /// Keeps the endpoints of `identity`, in one write.
+    pub(crate) fn keep_endpoints(&self, identity: &Identity) -> Result<(), IdentityError> {
+        let path = self.generation(identity.generation).join("link.json");
+        atomic_file::replace(&path, link_file(identity).as_bytes(), own(0o600))?;
+        Ok(())
+    }
+
+    fn generation(&self, generation: u64) -> PathBuf {
+        self.path.join(format!("gen-{generation}"))
+    }
+
+    /// All that are there, rising.
+    fn generations(&self) -> Vec<u64> {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let mut all: Vec<u64> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("gen-")?.parse().ok())
+            .collect();
+        all.sort_unstable();
+        all
     }
 
     fn ensure(&self, folder: &Path) -> Result<(), IdentityError> {
         Ok(atomic_file::ensure_folder(folder, own(0o700))?)
     }
 
-    /// 0 while there is none. A folder beyond it is what a power cut left, and is written again.
+    /// 0 while there is none.
     fn current_generation(&self) -> u64 {
         let target = std::fs::read_link(self.path.join("current")).unwrap_or_default();
         target.to_str().and_then(|name| name.strip_prefix("gen-")?.parse().ok()).unwrap_or(0)
-    }
-
-    fn swap(&self, name: &str) -> Result<(), IdentityError> {
-        let (new, current) = (self.path.join("current.new"), self.path.join("current"));
-        atomic_file::remove(&new)?;
-        std::os::unix::fs::symlink(name, &new)
-            .and_then(|()| std::fs::rename(&new, &current))
-            .and_then(|()| std::fs::File::open(&self.path)?.sync_all())
-            .map_err(|source| IdentityError::Swap { path: self.path.join(name), source })
     }
 }
 
@@ -204,10 +263,11 @@ mod tests {
     use super::*;
     use crate::testing::{Says, TestCa};
 
-    fn identity(endpoint: &str) -> Identity {
+    fn identity(generation: u64, endpoint: &str) -> Identity {
         let ca = TestCa::new("control");
         let pair = ca.leaf(pilaster_common::profile::Profile::Agent, &Says::default());
         Identity {
+            generation,
             installation: "i".into(),
             cluster: "x-k3s".parse().expect("good"),
             node: "m-1".parse().expect("good"),
@@ -219,13 +279,33 @@ mod tests {
         }
     }
 
+    fn install(folder: &Folder, identity: &Identity) {
+        folder.ensure(&folder.path).expect("makes");
+        folder.write(identity).expect("writes");
+        folder.make_current(identity.generation).expect("swaps");
+    }
+
+    #[test]
+    fn promise_01_only_the_identity_that_stands_is_kept() {
+        let place = tempfile::tempdir().expect("folder");
+        let folder = Folder::at(place.path().join("identity"));
+        install(&folder, &identity(1, "a:1"));
+        assert!(folder.other(1).is_none());
+        install(&folder, &identity(2, "b:2"));
+        assert_eq!(folder.other(2).expect("is kept").endpoints, ["a:1"]);
+        assert!(folder.keep_only(1).expect("goes back"));
+        assert!(!folder.keep_only(1).expect("again"));
+        assert_eq!(folder.current().expect("reads").expect("is there").generation, 1);
+        assert!(!place.path().join("identity/gen-2").exists());
+    }
+
     #[test]
     fn a_pending_key_is_used_again_until_the_identity_stands() {
         let folder = tempfile::tempdir().expect("folder");
         let folder = Folder::at(folder.path().join("identity"));
         let key = folder.pending_key().expect("makes").public_key();
         assert_eq!(folder.pending_key().expect("reads").public_key(), key);
-        folder.install(&identity("a:1")).expect("installs");
+        folder.forget_pending_key().expect("removes");
         assert_ne!(folder.pending_key().expect("makes").public_key(), key);
     }
 
@@ -234,8 +314,10 @@ mod tests {
         let place = tempfile::tempdir().expect("folder");
         let folder = Folder::at(place.path().join("identity"));
         assert!(folder.current().expect("nothing yet").is_none());
-        folder.install(&identity("a:1")).expect("installs");
-        folder.install(&identity("b:2")).expect("installs");
+        install(&folder, &identity(1, "a:1"));
+        folder.write(&identity(2, "b:2")).expect("writes");
+        assert_eq!(folder.current().expect("reads").expect("is there").endpoints, ["a:1"]);
+        folder.make_current(2).expect("swaps");
         let current = folder.current().expect("reads").expect("is there");
         assert_eq!(current.endpoints, ["b:2"]);
         assert_eq!(current.token_id, [7; 8]);
@@ -251,7 +333,7 @@ mod tests {
         std::os::unix::fs::symlink("gen-1", root.join("current.new")).expect("links");
         let folder = Folder::at(&root);
         assert!(folder.current().expect("nothing yet").is_none());
-        folder.install(&identity("a:1")).expect("installs");
+        install(&folder, &identity(1, "a:1"));
         assert!(folder.current().expect("reads").is_some());
     }
 
@@ -259,7 +341,7 @@ mod tests {
     fn a_damaged_identity_is_told_with_what_to_do() {
         let place = tempfile::tempdir().expect("folder");
         let folder = Folder::at(place.path().join("identity"));
-        folder.install(&identity("a:1")).expect("installs");
+        install(&folder, &identity(1, "a:1"));
         let path = place.path().join("identity/current/link.json");
         atomic_file::replace(&path, b"{", own(0o600)).expect("writes");
         let error = folder.current().expect_err("damaged");

@@ -10,6 +10,7 @@ use std::time::Instant;
 use pilaster_common::atomic_file;
 use pilaster_common::clock::{Clock, SystemClock};
 use pilaster_common::error::{Told, causes};
+use pilaster_common::failpoint;
 use pilaster_common::secret::PrivateKey;
 use pilaster_common::token::JoinToken;
 use pilaster_proto::agent::v1 as pb;
@@ -19,7 +20,7 @@ use tokio::time::timeout;
 use tonic::Code;
 use zeroize::Zeroizing;
 
-use super::files::{Folder, Identity};
+use super::files::{Folder, Identity, IdentityError};
 use super::preflight::{self, Ready};
 use super::reply::{self, Asked};
 use crate::config::{
@@ -54,6 +55,7 @@ pub async fn join(settings: &Settings, options: JoinOptions) -> Result<(), Failu
         }
     }
     erase(&options.token); // last: until here the same line can be typed again
+    failpoint!("join.token-erased");
     Ok(())
 }
 
@@ -102,6 +104,7 @@ async fn enroll(
     let mut backoff = Backoff::new(JOIN_BACKOFF);
     let identity = loop {
         let key = folder.pending_key().map_err(|error| Failure::new(WHAT, &error))?;
+        failpoint!("join.key-on-disk");
         let cause = match ask(&options.coordinator, token, &ready, key).await {
             Ok(identity) => break identity,
             Err(Unanswered::Final(told)) => return Err(told.into()),
@@ -118,8 +121,17 @@ async fn enroll(
         ));
         tokio::time::sleep(pause).await;
     };
-    folder.install(&identity).map_err(|error| Failure::new(WHAT, &error))?;
+    failpoint!("join.reply-checked");
+    install(folder, &identity).map_err(|error| Failure::new(WHAT, &error))?;
     Ok(identity)
+}
+
+fn install(folder: &Folder, identity: &Identity) -> Result<(), IdentityError> {
+    folder.write(identity)?;
+    failpoint!("join.identity-written");
+    folder.make_current(identity.generation)?;
+    failpoint!("join.identity-swapped");
+    folder.forget_pending_key()
 }
 
 /// Why there is no answer.
@@ -158,8 +170,9 @@ async fn ask(
     };
     let mut client =
         EnrollmentClient::new(connection.channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let reply = timeout(JOIN_DEADLINE, client.join(request))
-        .await
+    let reply = timeout(JOIN_DEADLINE, client.join(request)).await;
+    failpoint!("join.sent"); // the answer has come, or was lost: not looked at yet
+    let reply = reply
         .map_err(|_| {
             Unanswered::Passing(format!("no answer within {} s", JOIN_DEADLINE.as_secs()))
         })?

@@ -15,6 +15,7 @@ use pilaster_common::token::{EXPORTER_LABEL, Exporter};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -110,6 +111,8 @@ pub(crate) async fn dial(
         .1
         .export_keying_material(Exporter::default(), EXPORTER_LABEL, None)
         .map_err(DialError::Config)?;
+    #[cfg(feature = "tap")]
+    let stream = super::tap::Tap::new(stream);
     Ok(Connection { channel: channel(stream).await?, exporter })
 }
 
@@ -168,7 +171,10 @@ fn handshake_error(address: &str, error: io::Error) -> DialError {
 }
 
 /// gRPC over exactly this stream: the connector answers once, so the channel ends with it.
-async fn channel(stream: TlsStream<TcpStream>) -> Result<Channel, DialError> {
+async fn channel<S>(stream: S) -> Result<Channel, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut once = Some(TokioIo::new(stream));
     let connector = tower::service_fn(move |_| {
         let stream = once.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));

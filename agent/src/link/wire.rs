@@ -19,7 +19,7 @@ use rustls_pki_types::CertificateDer;
 use crate::apply::TextFile;
 use crate::etcd::EtcdState;
 use crate::facts::Facts;
-use crate::reconcile::{Desired, Report, WantedCertificate, WantedService};
+use crate::reconcile::{Desired, Report, WantedCertificate, WantedIdentity, WantedService};
 use crate::service::ServiceState;
 
 /// A message of the coordinator that cannot be understood.
@@ -68,6 +68,8 @@ impl TryFrom<pb::Desired> for Desired {
             peer_ca,
             service: _, // above
             hosts_domain,
+            endpoints,
+            identity,
         } = desired;
         Ok(Self {
             epoch,
@@ -84,6 +86,12 @@ impl TryFrom<pb::Desired> for Desired {
             client_ca: authority("client_ca", &client_ca)?,
             peer_ca: authority("peer_ca", &peer_ca)?,
             service,
+            endpoints: if endpoints.is_empty() {
+                endpoints // from a coordinator that does not say: those that are known stay
+            } else {
+                checked_endpoints(endpoints)?
+            },
+            identity: identity.map(wanted_identity).transpose()?,
         })
     }
 }
@@ -91,6 +99,31 @@ impl TryFrom<pb::Desired> for Desired {
 /// Empty where /etc/hosts is not used (`names: dns`).
 fn domain(text: &str) -> Result<Option<DomainName>, BadMessage> {
     if text.is_empty() { Ok(None) } else { parse("hosts_domain", text).map(Some) }
+}
+
+/// One to 16 of `host:port`.
+pub(crate) fn checked_endpoints(endpoints: Vec<String>) -> Result<Vec<String>, BadMessage> {
+    let is_endpoint = |text: &String| {
+        let plain = |c: char| c.is_ascii_graphic();
+        let port = text.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+        });
+        port && text.len() <= 260 && text.chars().all(plain)
+    };
+    if !(1..=16).contains(&endpoints.len()) || !endpoints.iter().all(is_endpoint) {
+        return Err(bad("endpoints", format!("{endpoints:?} are not 1 to 16 of host:port")));
+    }
+    Ok(endpoints)
+}
+
+fn wanted_identity(wanted: pb::WantedIdentity) -> Result<WantedIdentity, BadMessage> {
+    let pb::WantedIdentity { renew_before_seconds, replace_serial } = wanted;
+    let renew_before = span("identity.renew_before_seconds", renew_before_seconds)?;
+    Ok(WantedIdentity { renew_before, replace_serial })
+}
+
+fn span(field: &'static str, seconds: i64) -> Result<Duration, BadMessage> {
+    u64::try_from(seconds).map(Duration::from_secs).map_err(|_| bad(field, "below zero"))
 }
 
 fn etcd_conf(conf: pb::EtcdConfig) -> Result<EtcdConf, BadMessage> {
@@ -205,6 +238,7 @@ fn wanted_certificate(wanted: pb::WantedCertificate) -> Result<WantedCertificate
         common_name,
         issuer_key_id,
         renew_before_seconds,
+        replace_serial,
     } = wanted;
     names.sort();
     let mut addresses: Vec<IpAddr> = addresses
@@ -218,10 +252,8 @@ fn wanted_certificate(wanted: pb::WantedCertificate) -> Result<WantedCertificate
         addresses,
         common_name,
         issuer_key_id,
-        renew_before: Duration::from_secs(
-            u64::try_from(renew_before_seconds)
-                .map_err(|_| bad("certificates.renew_before_seconds", "below zero"))?,
-        ),
+        renew_before: span("certificates.renew_before_seconds", renew_before_seconds)?,
+        replace_serial,
     })
 }
 
@@ -322,13 +354,21 @@ impl From<Report> for pb::Report {
             generation,
             certificates: certificates
                 .into_iter()
-                .map(|(profile, leaf)| pb::HeldCertificate {
-                    profile: to_profile(profile),
-                    serial: leaf.serial,
-                    not_after: leaf.not_after.unix(),
-                    issuer_key_id: leaf.issuer_key_id,
-                    names: leaf.names,
-                    addresses: leaf.addresses.iter().map(ToString::to_string).collect(),
+                .map(|(profile, leaf, served)| {
+                    let (served_serial, served_not_after) = served
+                        .map(|shown| (shown.serial, shown.not_after.unix()))
+                        .unwrap_or_default();
+                    pb::HeldCertificate {
+                        profile: to_profile(profile),
+                        serial: leaf.serial,
+                        not_before: leaf.not_before.unix(),
+                        not_after: leaf.not_after.unix(),
+                        issuer_key_id: leaf.issuer_key_id,
+                        names: leaf.names,
+                        addresses: leaf.addresses.iter().map(ToString::to_string).collect(),
+                        served_serial,
+                        served_not_after,
+                    }
                 })
                 .collect(),
             service: match service {
@@ -434,6 +474,8 @@ mod tests {
             peer_ca: ca,
             service: pb::WantedService::Hold.into(),
             hosts_domain: "edge.huatai.me".into(),
+            endpoints: vec!["192.168.7.2:7443".into()],
+            identity: Some(pb::WantedIdentity::default()),
         }
     }
 
@@ -485,6 +527,13 @@ mod tests {
         refused("certificates.renew_before_seconds", |d| {
             d.certificates[0].renew_before_seconds = -1;
         });
+        refused("identity.renew_before_seconds", |d| {
+            d.identity.as_mut().expect("good() has it").renew_before_seconds = -1;
+        });
+        for endpoint in ["", ":1", "a:", "a", "a:0", "a:65536", "a b:1", "a:1\n"] {
+            refused("endpoints", |d| d.endpoints.push(endpoint.into()));
+        }
+        refused("endpoints", |d| d.endpoints = vec!["a:1".into(); 17]);
         refused("client_ca", |d| d.client_ca = b"# nothing".to_vec());
         refused("peer_ca", |d| d.peer_ca.truncate(100));
     }

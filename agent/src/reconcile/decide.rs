@@ -5,13 +5,13 @@
 //! Not here: when etcd may start, which the coordinator says (`WantedService`), and how a step is done (`apply::act`).
 
 use std::net::IpAddr;
-use std::time::Duration;
 
-use pilaster_common::certificate::{CertificateFacts, key_hash};
+use pilaster_common::certificate::key_hash;
 use pilaster_common::error::Told;
 use pilaster_common::etcd_conf::{EtcdConf, render_conf_yml};
 use pilaster_common::hosts_block::{self, HostEntry};
 use pilaster_common::pem;
+use pilaster_common::profile::Profile;
 use pilaster_common::service_files::{
     TEMPLATE_VERSION, render_service_conf, render_service_script,
 };
@@ -20,6 +20,7 @@ use rustls_pki_types::CertificateDer;
 use super::desired::{Desired, WantedCertificate, WantedService};
 use super::memory::Accepted;
 use super::observe::Observed;
+use super::proof::{Verdict, judge};
 use super::reconciler::Own;
 use super::refusal::Refusal;
 use crate::apply::{Ca, ManagedFile, Step, TextFile};
@@ -52,13 +53,15 @@ pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decis
     }
     steps.extend(place(observed, ManagedFile::ClientCa, encode(&desired.client_ca)));
     steps.extend(place(observed, ManagedFile::PeerCa, encode(&desired.peer_ca)));
+    steps.extend(proofs(observed));
     steps.extend(issue(desired, observed));
     steps.extend(hosts(desired, observed));
     for (file, text) in rendered(&desired.etcd) {
         steps.extend(place(observed, ManagedFile::Text(file), text));
     }
     steps.extend(service(desired, observed));
-    Decision { steps, problems: stopped(desired, observed).into_iter().collect() }
+    let problems = stopped(desired, observed).into_iter().chain(taken_back(desired, observed));
+    Decision { steps, problems: problems.collect() }
 }
 
 fn check(own: &Own, desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
@@ -214,24 +217,61 @@ fn hosts(desired: &Desired, observed: &Observed) -> Option<Step> {
 
 /// One call for all that are missing, say something else, or end soon.
 fn issue(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let wanted: Vec<_> =
-        desired.certificates.iter().filter(|wanted| !holds(observed, wanted)).cloned().collect();
-    let ca = || Ca { client: desired.client_ca.clone(), peer: desired.peer_ca.clone() };
-    (!wanted.is_empty()).then(|| Step::Issue { generation: desired.generation, wanted, ca: ca() })
+    let wanted: Vec<_> = desired
+        .certificates
+        .iter()
+        .filter(|wanted| !holds(observed, wanted) && !waits(observed, wanted.profile))
+        .cloned()
+        .collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    let keep =
+        wanted.iter().map(|wanted| wanted.profile).filter(|profile| keeps(observed, *profile));
+    Some(Step::Issue {
+        generation: desired.generation,
+        keep: keep.collect(),
+        ca: Ca { client: desired.client_ca.clone(), peer: desired.peer_ca.clone() },
+        wanted,
+    })
+}
+
+/// One that was taken back is not tried again yet, as long as another is there.
+fn waits(observed: &Observed, profile: Profile) -> bool {
+    observed.held.contains_key(&profile)
+        && observed.proofs.get(&profile).is_some_and(|proof| proof.taken_back.is_some())
+}
+
+/// Whether the pair that is replaced is kept until the new one is seen: at a running etcd, and not one that is yet to prove itself.
+fn keeps(observed: &Observed, profile: Profile) -> bool {
+    let held = observed.held.get(&profile);
+    observed.etcd_answers
+        && held.is_some_and(|held| held.in_order && held.leaf.not_after > observed.now)
+        && observed.proofs.get(&profile).is_none_or(|proof| proof.before.is_none())
+}
+
+/// What becomes of the pairs that were kept.
+fn proofs(observed: &Observed) -> impl Iterator<Item = Step> {
+    observed.proofs.iter().filter_map(|(profile, proof)| {
+        let held = observed.held.get(profile)?;
+        match judge(&held.leaf, proof, observed.now) {
+            Verdict::Wait => None,
+            Verdict::Erase => Some(Step::EraseBefore(*profile)),
+            Verdict::PutBack { why } => Some(Step::PutBack { profile: *profile, why }),
+        }
+    })
+}
+
+fn taken_back(desired: &Desired, observed: &Observed) -> impl Iterator<Item = Told> {
+    let waiting = desired.certificates.iter().filter(|wanted| !holds(observed, wanted));
+    waiting.filter_map(|wanted| observed.proofs.get(&wanted.profile)?.taken_back.clone())
 }
 
 /// A key file that others could read counts as lost: its key is replaced.
 fn holds(observed: &Observed, wanted: &WantedCertificate) -> bool {
     observed.held.get(&wanted.profile).is_some_and(|held| {
-        held.in_order
-            && wanted.is_met_by(&held.leaf)
-            && held.leaf.not_after.since(observed.now) >= renew_before(wanted, &held.leaf)
+        held.in_order && wanted.is_met_by(&held.leaf) && !wanted.is_due(&held.leaf, observed.now)
     })
-}
-
-/// A CA near its end signs for less than the wanted time: such a leaf is renewed after a tenth of its life, and not at once again.
-fn renew_before(wanted: &WantedCertificate, leaf: &CertificateFacts) -> Duration {
-    wanted.renew_before.min(leaf.not_after.since(leaf.not_before) * 9 / 10)
 }
 
 /// The first start in a formation, and the runlevel. The marker comes last: a power cut before it means another first start.
@@ -279,14 +319,19 @@ fn stopped(desired: &Desired, observed: &Observed) -> Option<Told> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
+    use pilaster_common::certificate::CertificateFacts;
     use pilaster_common::clock::Timestamp;
     use pilaster_common::etcd_conf::{InitialState, Member};
-    use pilaster_common::profile::{LEAVES, Profile};
+    use pilaster_common::profile::LEAVES;
 
     use super::*;
+    use crate::config::SERVED_GRACE;
     use crate::facts::{Facts, Machine, PortHolder};
     use crate::reconcile::observe::{Held, PresentFile};
+    use crate::reconcile::proof::tests::{leaf, shown};
+    use crate::reconcile::proof::{Proof, told};
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
     const DAY: Duration = Duration::from_secs(86_400);
@@ -336,6 +381,8 @@ mod tests {
             client_ca: vec![vec![1, 2, 3].into()],
             peer_ca: vec![vec![4, 5, 6].into()],
             service: WantedService::Run,
+            endpoints: Vec::new(),
+            identity: None,
         }
     }
 
@@ -354,6 +401,7 @@ mod tests {
             common_name: "m-1".into(),
             issuer_key_id: vec![9],
             renew_before: 270 * DAY,
+            replace_serial: Vec::new(),
         }
     }
 
@@ -403,6 +451,8 @@ mod tests {
             enabled: true,
             etcd_user: true,
             port_holders: Vec::new(),
+            proofs: BTreeMap::new(),
+            etcd_answers: true,
         }
     }
 
@@ -420,6 +470,8 @@ mod tests {
                 let profiles: Vec<_> = wanted.iter().map(|one| one.profile.name()).collect();
                 format!("issue {}", profiles.join("+"))
             }
+            Step::EraseBefore(profile) => format!("erase before {profile}"),
+            Step::PutBack { profile, .. } => format!("put back {profile}"),
             Step::Start => "start".into(),
             Step::Enable => "enable".into(),
             Step::RememberStarted { token } => format!("started {token}"),
@@ -531,17 +583,66 @@ mod tests {
             held.leaf.not_before = NOW.minus((365 - days) * DAY);
             held.leaf.not_after = NOW.plus(days * DAY);
         };
-        assert_eq!(
-            steps(|_, o| left(o.held.get_mut(&Profile::Peer).expect("there"), 269)),
-            ["issue peer"]
-        );
-        assert_eq!(
-            steps(|_, o| left(o.held.get_mut(&Profile::Peer).expect("there"), 270)),
-            [""; 0]
-        );
-        let short = |held: &mut Held| held.leaf.not_after = NOW.plus(30 * DAY);
-        assert_eq!(peer(short), [""; 0], "a new one that the CA's end has cut short");
+        assert_eq!(peer(|held| held.leaf.not_after = NOW.plus(30 * DAY)), [""; 0], "a short one");
+        let left =
+            |days| steps(move |_, o| left(o.held.get_mut(&Profile::Peer).expect("there"), days));
+        assert_eq!(left(242), ["issue peer"]);
+        assert_eq!(left(298), [""; 0]);
+        let goes = |serial: u8| {
+            steps(move |d: &mut Desired, _| {
+                d.certificates.iter_mut().for_each(|wanted| wanted.replace_serial = vec![serial]);
+            })
+        };
+        assert_eq!(goes(1), ["issue server+peer+client"]);
+        assert_eq!(goes(2), [""; 0], "it has gone already");
         assert_eq!(steps(|_, o| drop(o.held.remove(&Profile::Server))), ["issue server"]);
+    }
+
+    #[test]
+    fn promise_01_the_pair_before_is_kept_only_while_the_new_one_has_to_prove_itself() {
+        let kept = |change: fn(&mut Observed)| {
+            let (mut desired, mut observed) = (desired(), settled());
+            desired.certificates[1].replace_serial = vec![1];
+            change(&mut observed);
+            match &decide(&own(), &desired, &observed).steps[..] {
+                [Step::Issue { keep, .. }] => keep.clone(),
+                steps => panic!("{steps:?}"),
+            }
+        };
+        assert_eq!(kept(|_| {}), [Profile::Peer]);
+        assert_eq!(kept(|o| o.etcd_answers = false), []);
+        let proof = |o: &mut Observed, proof: Proof| drop(o.proofs.insert(Profile::Peer, proof));
+        let spoil = |change: fn(&mut Held)| {
+            let mut observed = settled();
+            change(observed.held.get_mut(&Profile::Peer).expect("there"));
+            keeps(&observed, Profile::Peer)
+        };
+        assert!(spoil(|_| {}));
+        assert!(!spoil(|held| held.in_order = false), "others could read its key");
+        assert!(!spoil(|held| held.leaf.not_after = NOW), "it has ended");
+        let before = || Proof { before: Some(leaf(7, DAY)), ..Proof::default() };
+        let mut observed = settled();
+        proof(&mut observed, before());
+        assert!(!keeps(&observed, Profile::Peer), "the one that proved itself stays");
+
+        let seen = |o: &mut Observed| proof(o, Proof { served: shown(1), ..before() });
+        assert_eq!(steps(|_, o| seen(o)), ["erase before peer"]);
+        let other = Proof { served: shown(7), sought: SERVED_GRACE, ..before() };
+        assert_eq!(steps(|_, o| proof(o, other)), ["put back peer"]);
+    }
+
+    #[test]
+    fn a_leaf_that_was_taken_back_waits_and_is_told() {
+        let mut desired = desired();
+        desired.certificates[1].replace_serial = vec![1];
+        let mut observed = settled();
+        let taken_back = Some(told(Profile::Peer, "refused"));
+        observed.proofs.insert(Profile::Peer, Proof { taken_back, ..Proof::default() });
+        let decision = decide(&own(), &desired, &observed);
+        assert_eq!((decision.steps.len(), decision.problems.len()), (0, 1), "{decision:?}");
+        observed.held.remove(&Profile::Peer);
+        let decision = decide(&own(), &desired, &observed);
+        assert_eq!(decision.steps.len(), 1, "without any leaf etcd cannot start: {decision:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use pilaster_common::pem::Pair;
 use pilaster_common::profile::{LEAVES, Profile};
 
 use super::memory::{Accepted, Memory, MemoryError};
+use super::proof::Proof;
 use crate::apply::{Host, ManagedFile, Present, TextFile};
 use crate::facts::{Facts, PortHolder};
 use crate::service::ServiceState;
@@ -40,6 +41,10 @@ pub(crate) struct Observed {
     pub(crate) etcd_user: bool,
     /// Those who hold etcd's ports and are not etcd's own service.
     pub(crate) port_holders: Vec<PortHolder>,
+    /// What else is known of the leaves.
+    pub(crate) proofs: BTreeMap<Profile, Proof>,
+    /// etcd runs and answers.
+    pub(crate) etcd_answers: bool,
 }
 
 /// A file without a key.
@@ -85,12 +90,19 @@ pub(crate) fn observe<H: Host>(
         enabled: host.is_enabled(),
         etcd_user: host.etcd_user().is_some(),
         port_holders: port_holders(host, facts, service),
+        proofs: BTreeMap::new(), // the reconciler knows more
+        etcd_answers: false,
     })
 }
 
 /// What a file with chain and key holds; `None` where it is not whole.
 pub(crate) fn held_certificate(content: &[u8]) -> Option<CertificateFacts> {
     certificate::read(Pair::from_pem(content).ok()?.leaf()).ok()
+}
+
+/// The pair before of a profile, while it is kept.
+pub(crate) fn before<H: Host>(host: &H, profile: Profile) -> Option<CertificateFacts> {
+    held_certificate(&read(host, ManagedFile::Before(profile))?.content)
 }
 
 /// One that cannot be read counts as absent: it is replaced.

@@ -2,12 +2,14 @@
 //!
 //! Level-triggered: each pass compares the whole desired state with the whole node, so a lost event costs one resync at most.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pilaster_common::clock::Clock;
 use pilaster_common::error::Told;
 use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::profile::{LEAVES, Profile};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -15,11 +17,15 @@ use tonic::transport::Channel;
 use super::decide::{Decision, decide};
 use super::desired::{Desired, WantedService};
 use super::memory::{Accepted, Memory, MemoryError};
-use super::observe::{Observed, observe};
+use super::observe::{Observed, before, observe};
+use super::proof::{self, Proof};
 use super::report::Report;
-use crate::apply::{Host, ManagedFile, act};
-use crate::config::{FACTS_MAX_AGE, RESYNC_INTERVAL, STEP_BACKOFF};
-use crate::etcd::{EtcdState, Pace};
+use crate::apply::{Host, ManagedFile, Step, act};
+use crate::config::{
+    FACTS_MAX_AGE, LEAF_BACKOFF, RESYNC_INTERVAL, SERVED_INTERVAL, SERVED_INTERVAL_EAGER,
+    STEP_BACKOFF,
+};
+use crate::etcd::{EtcdState, Pace, Served, Shown};
 use crate::facts::{self, Facts};
 use crate::link::Backoff;
 use crate::link::attach::Latest;
@@ -55,6 +61,8 @@ pub(crate) struct Reconciler<H> {
     generation: u64,
     backoff: Backoff,
     setback: Option<Setback>,
+    looks: BTreeMap<Profile, Look>,
+    taken_back: BTreeMap<Profile, TakenBack>,
     /// Why the last look failed: logged once.
     blind: Option<Told>,
 }
@@ -66,8 +74,34 @@ struct Setback {
     told: Told,
 }
 
-/// Steps decided after acting: none is expected in the second round, more than three mean that something undoes them.
-const ROUNDS_MAX: usize = 3;
+/// The last look at what etcd shows of a leaf.
+struct Look {
+    /// Serial of the leaf in place.
+    of: Vec<u8>,
+    /// Whether etcd answered elsewhere.
+    answers: bool,
+    at: Instant,
+    /// When this leaf was looked for first.
+    since: Instant,
+    served: Served,
+}
+
+/// A leaf that did not work; its profile's is not replaced before this moment, unless something else is wanted.
+struct TakenBack {
+    backoff: Backoff,
+    until: Instant,
+    of: Accepted,
+    told: Told,
+}
+
+/// Steps decided after acting: one is expected in the second round (a new leaf is seen), more mean that something undoes them.
+const ROUNDS_MAX: usize = 4;
+
+impl Look {
+    fn is_older_than(&self, interval: Duration, answers: bool) -> bool {
+        self.answers != answers || self.at.elapsed() >= interval
+    }
+}
 
 impl<H: Host> Reconciler<H> {
     /// For the node `own`.
@@ -89,6 +123,8 @@ impl<H: Host> Reconciler<H> {
             generation: 0,
             backoff: Backoff::new(STEP_BACKOFF),
             setback: None,
+            looks: BTreeMap::new(),
+            taken_back: BTreeMap::new(),
             blind: None,
         }
     }
@@ -135,10 +171,12 @@ impl<H: Host> Reconciler<H> {
         if !problems.is_empty() {
             self.facts = None; // a person may be about to mend it: look closer next time
         }
+        let is_sought = observed.proofs.values().any(Proof::is_sought);
         self.publish(observed, problems);
         let now = Instant::now();
         let retry = self.setback.as_ref().map(|setback| setback.until).filter(|until| now < *until);
-        retry.map_or(RESYNC_INTERVAL, |until| RESYNC_INTERVAL.min(until - now))
+        let pause = if is_sought { SERVED_INTERVAL_EAGER } else { RESYNC_INTERVAL };
+        retry.map_or(pause, |until| pause.min(until - now))
     }
 
     fn look(&self, facts: &Facts) -> Result<Observed, MemoryError> {
@@ -153,10 +191,11 @@ impl<H: Host> Reconciler<H> {
     ) -> (Result<Observed, MemoryError>, Vec<Told>) {
         self.set_pace(desired.service);
         for _ in 0..ROUNDS_MAX {
-            let observed = match self.look(facts) {
+            let mut observed = match self.look(facts) {
                 Ok(observed) => observed,
                 Err(error) => return (Err(error), Vec::new()),
             };
+            self.look_at_ports(desired, &mut observed).await;
             let decision = decide(&self.own, desired, &observed);
             self.note_generation(desired, &decision);
             if decision.steps.is_empty() {
@@ -178,6 +217,60 @@ impl<H: Host> Reconciler<H> {
         };
         self.set_back(desired, told.clone());
         (self.look(facts), vec![told])
+    }
+
+    /// What etcd shows of each leaf: looked at when the leaf or etcd has changed, otherwise once a minute, and only while etcd is to run.
+    async fn look_at_ports(&mut self, desired: &Desired, observed: &mut Observed) {
+        let etcd = self.etcd_of(observed.service);
+        observed.etcd_answers = etcd.reachable || etcd.healthy;
+        let runs =
+            desired.service == WantedService::Run && observed.service == ServiceState::Started;
+        if !runs {
+            self.looks.clear();
+        }
+        for profile in LEAVES {
+            let Some(held) = observed.held.get(&profile) else { continue };
+            let before = before(&self.host, profile);
+            let (serial, answers) = (&held.leaf.serial, observed.etcd_answers);
+            let interval = if before.is_some() { SERVED_INTERVAL_EAGER } else { SERVED_INTERVAL };
+            let last = self.looks.get(&profile).filter(|look| look.of == *serial);
+            if runs && last.is_none_or(|last| last.is_older_than(interval, answers)) {
+                let since = last.map_or_else(Instant::now, |last| last.since);
+                let served = self.host.served(profile, desired.etcd.address).await;
+                let (of, at) = (serial.clone(), Instant::now());
+                self.looks.insert(profile, Look { of, answers, at, since, served });
+            }
+            let look = self.looks.get(&profile);
+            let proof = Proof {
+                before,
+                served: look.map(|look| look.served.clone()),
+                sought: look.map_or(Duration::ZERO, |look| look.since.elapsed()),
+                taken_back: self.taken_back(profile, desired),
+            };
+            observed.proofs.insert(profile, proof);
+        }
+    }
+
+    fn taken_back(&self, profile: Profile, desired: &Desired) -> Option<Told> {
+        let back = self.taken_back.get(&profile)?;
+        let of = Accepted { epoch: desired.epoch, generation: desired.generation };
+        (back.of == of && Instant::now() < back.until).then(|| back.told.clone())
+    }
+
+    /// Remembers what became of a new leaf, so that one that does not work is not tried hot.
+    fn note_proof(&mut self, desired: &Desired, step: &Step) {
+        match step {
+            Step::PutBack { profile, why } => {
+                let of = Accepted { epoch: desired.epoch, generation: desired.generation };
+                let tries = self.taken_back.remove(profile).map(|back| back.backoff);
+                let mut backoff = tries.unwrap_or_else(|| Backoff::new(LEAF_BACKOFF));
+                let until = Instant::now() + backoff.pause();
+                let told = proof::told(*profile, why);
+                self.taken_back.insert(*profile, TakenBack { backoff, until, of, told });
+            }
+            Step::EraseBefore(profile) => drop(self.taken_back.remove(profile)),
+            _ => {}
+        }
     }
 
     fn set_pace(&self, service: WantedService) {
@@ -208,13 +301,14 @@ impl<H: Host> Reconciler<H> {
         }
     }
 
-    async fn act(&self, desired: &Desired, decision: &Decision) -> Result<(), Told> {
+    async fn act(&mut self, desired: &Desired, decision: &Decision) -> Result<(), Told> {
         for step in &decision.steps {
             let channel = self.wires.channel.borrow().clone();
             let what = format!("cannot bring the node to generation {}", desired.generation);
             act(&self.host, &self.memory, channel, step, self.clock.now())
                 .await
                 .map_err(|error| Told::new(what, &error))?;
+            self.note_proof(desired, step);
         }
         Ok(())
     }
@@ -238,7 +332,7 @@ impl<H: Host> Reconciler<H> {
             certificates: observed
                 .held
                 .into_iter()
-                .map(|(profile, held)| (profile, held.leaf))
+                .map(|(profile, held)| (profile, held.leaf, self.shown(profile)))
                 .collect(),
             service: observed.service,
             etcd: self.etcd_of(observed.service),
@@ -255,6 +349,13 @@ impl<H: Host> Reconciler<H> {
         };
         self.tell(&report);
         self.wires.report.send_replace(Some(report));
+    }
+
+    fn shown(&self, profile: Profile) -> Option<Shown> {
+        match &self.looks.get(&profile)?.served {
+            Served::Shown(shown) => Some(shown.clone()),
+            Served::Refused(_) | Served::Unreachable => None,
+        }
     }
 
     /// What answers on etcd's ports while its service does not run is not this node's member.
@@ -287,15 +388,17 @@ impl<H: Host> Reconciler<H> {
 
 #[cfg(test)]
 mod tests {
+    use pilaster_common::certificate::CertificateFacts;
     use pilaster_common::clock::SystemClock;
     use pilaster_common::pem::Pair;
-    use pilaster_common::profile::{LEAVES, Profile};
     use pilaster_proto::agent::v1 as pb;
     use tokio::sync::mpsc;
 
     use super::*;
     use crate::apply::TextFile;
-    use crate::link::attach::Link;
+    use crate::identity::Folder;
+    use crate::link::attach::{Link, LinkWires};
+    use crate::reconcile::held_certificate;
     use crate::testing::{Coordinator, TestHost, desired, joining};
 
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -306,7 +409,7 @@ mod tests {
         coordinator: Coordinator,
         reports: mpsc::Receiver<pb::Report>,
         shutdown: CancellationToken,
-        _etcd: watch::Sender<EtcdState>,
+        etcd: watch::Sender<EtcdState>,
         _folder: tempfile::TempDir,
     }
 
@@ -328,10 +431,12 @@ mod tests {
             Arc::new(SystemClock),
             Wires { desired, channel, etcd, pace: watch::channel(Pace::Calm).0, report },
         );
-        let link = Link { identity, report: report_out, desired: desired_in, channel: channel_in };
+        let identity_folder = Folder::at(folder.path().join("identity"));
+        let wires = LinkWires { report: report_out, desired: desired_in, channel: channel_in };
+        let link = Link::new(identity, identity_folder, Arc::new(SystemClock), wires);
         tokio::spawn(reconciler.run(shutdown.clone()));
         tokio::spawn(link.run(shutdown.clone()));
-        World { host, coordinator, reports, shutdown, _etcd: etcd_in, _folder: folder }
+        World { host, coordinator, reports, shutdown, etcd: etcd_in, _folder: folder }
     }
 
     impl World {
@@ -413,5 +518,116 @@ mod tests {
         let state = world.host.state();
         assert!(!state.files.contains_key(&ManagedFile::Leaf(Profile::Peer)), "all or none");
         assert!(!state.files.contains_key(&ManagedFile::Text(TextFile::EtcdConf)));
+    }
+
+    impl World {
+        /// A node on which etcd runs, and generation 1 is in place.
+        async fn running(&mut self) {
+            self.want(1, pb::WantedService::Run);
+            self.etcd.send_replace(EtcdState { reachable: true, ..EtcdState::default() });
+            self.report(|r| r.generation == 1 && r.certificates.iter().all(is_served)).await;
+            self.host.take_done();
+        }
+
+        fn leaf(&self, profile: Profile) -> Option<CertificateFacts> {
+            held_certificate(self.host.state().files.get(&ManagedFile::Leaf(profile))?)
+        }
+
+        /// Wants the leaf with this serial replaced.
+        fn rotate(&self, profile: Profile, generation: u64) {
+            let mut wanted =
+                pb::Desired { generation, ..desired(&self.coordinator, pb::WantedService::Run) };
+            let index = LEAVES.iter().position(|one| *one == profile).expect("a leaf");
+            wanted.certificates[index].replace_serial = self.leaf(profile).expect("held").serial;
+            self.coordinator.desired.send_replace(Some(wanted));
+        }
+
+        fn erased(&self, profile: Profile) -> bool {
+            !self.host.state().files.contains_key(&ManagedFile::Before(profile))
+        }
+    }
+
+    fn is_served(held: &pb::HeldCertificate) -> bool {
+        held.served_serial == held.serial && held.served_not_after == held.not_after
+    }
+
+    #[tokio::test]
+    async fn promise_06_a_serial_that_is_to_go_is_replaced_and_the_new_one_seen() {
+        let mut world = world().await;
+        world.running().await;
+        let before = world.leaf(Profile::Peer).expect("held").serial;
+        world.rotate(Profile::Peer, 2);
+        let new = |held: &pb::HeldCertificate| {
+            held.profile() == pb::Profile::Peer && held.serial != before && is_served(held)
+        };
+        world.report(|r| r.generation == 2 && r.certificates.iter().any(new)).await;
+        assert_eq!(
+            world.host.take_done(),
+            ["Before(Peer)", "Leaf(Peer)", "erase Before(Peer)"],
+            "kept, replaced, erased once the new one was seen; nothing else was touched"
+        );
+        assert!(world.erased(Profile::Peer));
+    }
+
+    #[tokio::test]
+    async fn promise_08_a_leaf_that_etcd_does_not_take_is_put_back_and_not_tried_hot() {
+        let mut world = world().await;
+        world.running().await;
+        let before = world.host.state().files[&ManagedFile::Leaf(Profile::Client)].clone();
+        let refused = Served::Refused("alert: bad certificate".into());
+        world.host.state().served.insert(Profile::Client, refused);
+        world.rotate(Profile::Client, 2);
+        let report = world.report(|r| !r.problems.is_empty()).await;
+        assert!(
+            report.problems[0].what.contains("client certificate was taken back"),
+            "{report:?}"
+        );
+        assert!(report.problems[0].cause.contains("bad certificate"), "{report:?}");
+        assert_eq!(report.generation, 0);
+        assert_eq!(world.host.state().files[&ManagedFile::Leaf(Profile::Client)], before);
+        assert!(world.erased(Profile::Client));
+        world.host.take_done();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(world.host.take_done(), [""; 0], "not tried again at once");
+
+        world.host.state().served.clear();
+        world.rotate(Profile::Client, 3); // something else is wanted: at once
+        world.report(|r| r.generation == 3 && r.certificates.iter().all(is_served)).await;
+        assert_ne!(world.host.state().files[&ManagedFile::Leaf(Profile::Client)], before);
+        assert!(world.erased(Profile::Client));
+    }
+
+    #[tokio::test]
+    async fn promise_01_a_pair_that_a_crash_left_behind_is_erased_once_the_new_one_is_seen() {
+        let mut world = world().await;
+        world.running().await;
+        let other = world.coordinator.client.leaf(Profile::Server, &Default::default());
+        let file = ManagedFile::Before(Profile::Server);
+        world.host.state().files.insert(file, other.to_pem().as_bytes().to_vec());
+        world.etcd.send_replace(EtcdState::default()); // look again
+        tokio::time::timeout(PATIENCE, async {
+            while !world.erased(Profile::Server) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+        .expect("erased");
+    }
+
+    #[tokio::test]
+    async fn no_port_is_asked_and_no_pair_kept_while_etcd_does_not_run() {
+        let mut world = world().await;
+        world.want(1, pb::WantedService::Hold);
+        world.report(|r| r.generation == 1).await;
+        world.host.take_done();
+        let shown = Shown { serial: vec![1], not_after: SystemClock.now() };
+        world.host.state().served.insert(Profile::Server, Served::Shown(shown));
+        let mut wanted =
+            pb::Desired { generation: 2, ..desired(&world.coordinator, pb::WantedService::Hold) };
+        wanted.certificates[0].replace_serial = world.leaf(Profile::Server).expect("held").serial;
+        world.coordinator.desired.send_replace(Some(wanted));
+        let report = world.report(|r| r.generation == 2).await;
+        assert!(report.certificates.iter().all(|held| held.served_serial.is_empty()), "{report:?}");
+        assert_eq!(world.host.take_done(), ["Leaf(Server)"]);
     }
 }

@@ -5,7 +5,7 @@ use pilaster_common::error::Told;
 use pilaster_common::profile::Profile;
 
 use crate::apply::TextFile;
-use crate::etcd::EtcdState;
+use crate::etcd::{EtcdState, Shown};
 use crate::facts::Facts;
 use crate::service::ServiceState;
 
@@ -17,7 +17,8 @@ pub(crate) struct Report {
     pub(crate) epoch: u64,
     /// Of the desired state that is wholly in place; 0 while there is none.
     pub(crate) generation: u64,
-    pub(crate) certificates: Vec<(Profile, CertificateFacts)>,
+    /// In their files, and as etcd shows or takes them.
+    pub(crate) certificates: Vec<(Profile, CertificateFacts, Option<Shown>)>,
     pub(crate) service: ServiceState,
     pub(crate) etcd: EtcdState,
     pub(crate) problems: Vec<Told>,

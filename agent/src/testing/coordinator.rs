@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -44,8 +45,29 @@ pub(crate) struct Coordinator {
     pub(crate) lost: usize,
     proof_key: Arc<ProofKey>,
     pub(crate) refusal: Option<(String, String)>,
+    pub(crate) agents: Arc<Mutex<Agents>>,
+    /// Ends the listener and the streams of the coordinator at the first address.
+    pub(crate) stop: CancellationToken,
+    /// Ends each stream with a refusal.
+    pub(crate) expel: CancellationToken,
     pub(crate) desired: watch::Sender<Option<pb::Desired>>,
     pub(crate) reports: mpsc::Sender<pb::Report>,
+}
+
+/// What the agents' side of a coordinator knows and does.
+#[derive(Default)]
+pub(crate) struct Agents {
+    /// Serials of the identities that asked to attach, in order.
+    pub(crate) attached: Vec<Vec<u8>>,
+    /// How many streams stand now, and stood at once.
+    pub(crate) open: usize,
+    pub(crate) open_max: usize,
+    /// Public keys that asked to be renewed; the first `renewals_lost` answers are lost.
+    pub(crate) renewals: Vec<Vec<u8>>,
+    pub(crate) renewals_lost: usize,
+    /// Attach is refused to all, or to all serials but this.
+    pub(crate) denied: bool,
+    pub(crate) only: Option<Vec<u8>>,
 }
 
 /// A token of `control`, and a coordinator for it.
@@ -66,6 +88,9 @@ pub(crate) fn joining(
         lost: 0,
         proof_key: Arc::new(token.proof_key()),
         refusal: None,
+        agents: Arc::default(),
+        stop: CancellationToken::new(),
+        expel: CancellationToken::new(),
         desired: watch::channel(None).0,
         reports,
     };
@@ -78,7 +103,8 @@ impl Coordinator {
     /// Serves every connection.
     pub(crate) async fn serve(self, listener: TcpListener) {
         let acceptor = TlsAcceptor::from(Arc::new(self.config()));
-        while let Ok((tcp, _)) = listener.accept().await {
+        let stop = self.stop.clone();
+        while let Some(Ok((tcp, _))) = stop.run_until_cancelled(listener.accept()).await {
             let (acceptor, coordinator) = (acceptor.clone(), self.clone());
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(tcp).await else { return };
@@ -87,8 +113,11 @@ impl Coordinator {
                     .1
                     .export_keying_material(Exporter::default(), EXPORTER_LABEL, None)
                     .expect("after the handshake");
+                let client = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let serial = client.map(|leaf| certificate::read(leaf).expect("verified").serial);
+                let serial = serial.unwrap_or_default();
                 let incoming = tokio_stream::once(Ok::<_, io::Error>(Stream(stream)));
-                let served = Served { coordinator, exporter };
+                let served = Served { coordinator, exporter, serial };
                 drop(
                     tonic::transport::Server::builder()
                         .add_service(EnrollmentServer::new(served.clone()))
@@ -98,6 +127,11 @@ impl Coordinator {
                 );
             });
         }
+    }
+
+    /// The same coordinator at another address.
+    pub(crate) fn moved_to(&self, address: &str) -> Self {
+        Self { address: address.into(), stop: CancellationToken::new(), ..self.clone() }
     }
 
     fn config(&self) -> ServerConfig {
@@ -123,6 +157,7 @@ impl Coordinator {
     /// An identity as a join would have given it.
     pub(crate) fn identity(&self) -> crate::identity::Identity {
         crate::identity::Identity {
+            generation: 1,
             installation: "i-1".into(),
             cluster: "x-k3s".parse().expect("good"),
             node: NODE.parse().expect("good"),
@@ -183,12 +218,18 @@ pub(crate) fn desired(coordinator: &Coordinator, service: pb::WantedService) -> 
                 common_name: NODE.into(),
                 issuer_key_id: certificate::read(&ca_of(profile).root).expect("own").key_id,
                 renew_before_seconds: 3600,
+                replace_serial: Vec::new(),
             })
             .to_vec(),
         client_ca: encode(&coordinator.client),
         peer_ca: encode(&coordinator.peer),
         service: service.into(),
         hosts_domain: conf.domain.to_string(),
+        endpoints: vec![coordinator.address.clone()],
+        identity: Some(pb::WantedIdentity {
+            renew_before_seconds: 3600,
+            replace_serial: Vec::new(),
+        }),
     }
 }
 
@@ -229,6 +270,8 @@ fn message_profile(profile: Profile) -> pb::Profile {
 struct Served {
     coordinator: Coordinator,
     exporter: Exporter,
+    /// Of the identity at the other end.
+    serial: Vec<u8>,
 }
 
 #[tonic::async_trait]
@@ -278,13 +321,26 @@ impl Agent for Served {
     ) -> Result<Response<Self::AttachStream>, Status> {
         let mut up = request.into_inner();
         let reports = self.coordinator.reports.clone();
+        let agents = Arc::clone(&self.coordinator.agents);
+        {
+            let mut agents = agents.lock().expect("no panic");
+            agents.attached.push(self.serial.clone());
+            let other = agents.only.as_ref().is_some_and(|only| *only != self.serial);
+            if agents.denied || other {
+                return Err(Status::permission_denied("this node was denied"));
+            }
+            agents.open += 1;
+            agents.open_max = agents.open_max.max(agents.open);
+        }
         tokio::spawn(async move {
             while let Ok(Some(report)) = up.message().await {
                 reports.send(report).await.ok();
             }
+            agents.lock().expect("no panic").open -= 1;
         });
         let (down, stream) = mpsc::channel(1);
         let mut desired = self.coordinator.desired.subscribe();
+        let (stop, expel) = (self.coordinator.stop.clone(), self.coordinator.expel.clone());
         tokio::spawn(async move {
             loop {
                 let latest = desired.borrow_and_update().clone();
@@ -293,12 +349,38 @@ impl Agent for Served {
                 {
                     return;
                 }
-                if desired.changed().await.is_err() {
-                    return;
+                tokio::select! {
+                    changed = desired.changed() => if changed.is_err() { return },
+                    () = stop.cancelled() => return,
+                    () = expel.cancelled() => {
+                        let denied = Status::permission_denied("this node was denied");
+                        return drop(down.send(Err(denied)).await);
+                    }
                 }
             }
         });
         Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<pb::RenewRequest>,
+    ) -> Result<Response<pb::RenewReply>, Status> {
+        let coordinator = &self.coordinator;
+        let key = certificate::read_request(&request.into_inner().csr).expect("a CSR");
+        let says = Says { uri: Some(URI), ..Says::default() };
+        let leaf = coordinator.control.sign(Profile::Agent, &key, &says);
+        let mut agents = coordinator.agents.lock().expect("no panic");
+        agents.renewals.push(key);
+        if agents.renewals.len() <= agents.renewals_lost {
+            return Err(Status::unavailable("lost on the way"));
+        }
+        Ok(Response::new(pb::RenewReply {
+            chain: vec![leaf.to_vec()],
+            roots: vec![coordinator.control.root.to_vec()],
+            endpoints: vec![coordinator.address.clone()],
+            server_time: 0,
+        }))
     }
 
     async fn issue(

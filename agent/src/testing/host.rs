@@ -6,10 +6,13 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pilaster_common::atomic_file::Replaced;
+use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
 use crate::apply::{Host, ManagedFile, PlaceError, Present};
+use crate::etcd::{Served, Shown};
 use crate::facts::{Facts, Machine, PortHolder};
+use crate::reconcile::held_certificate;
 use crate::service::{ServiceError, ServiceState, ServiceVerb};
 
 /// The host; clones are the same one.
@@ -20,6 +23,8 @@ pub(crate) struct TestHost(Arc<Mutex<State>>);
 pub(crate) struct State {
     pub(crate) files: BTreeMap<ManagedFile, Vec<u8>>,
     pub(crate) done: Vec<String>,
+    /// What etcd shows; a profile that is not here shows the leaf in its file.
+    pub(crate) served: BTreeMap<Profile, Served>,
     folder: bool,
     running: bool,
     enabled: bool,
@@ -56,6 +61,25 @@ impl Host for TestHost {
         state.done.push(format!("{file:?}"));
         state.files.insert(file, content.into());
         Ok(Replaced::Changed)
+    }
+
+    fn erase(&self, file: ManagedFile) -> Result<(), PlaceError> {
+        let mut state = self.state();
+        state.done.push(format!("erase {file:?}"));
+        state.files.remove(&file);
+        Ok(())
+    }
+
+    async fn served(&self, profile: Profile, _: Ipv4Addr) -> Served {
+        let state = self.state();
+        let in_file = || held_certificate(state.files.get(&ManagedFile::Leaf(profile))?);
+        match (state.served.get(&profile), in_file()) {
+            (Some(served), _) => served.clone(),
+            (None, Some(leaf)) if state.running => {
+                Served::Shown(Shown { serial: leaf.serial, not_after: leaf.not_after })
+            }
+            _ => Served::Unreachable,
+        }
     }
 
     fn folder_in_order(&self) -> bool {
