@@ -10,6 +10,7 @@ use pilaster_proto::agent::v1 as pb;
 use pilaster_proto::agent::v1::agent_server::Agent;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
@@ -23,6 +24,9 @@ use crate::rollout::fleet::DesiredWatch;
 
 /// Desired states that wait to be sent; each replaces the one before, so one is enough.
 const DOWN_QUEUE: usize = 1;
+
+/// Boxed: a channel sets room for 32 of them aside, and a desired state has some hundred bytes even when it is empty.
+type Down = Result<Box<pb::Desired>, Status>;
 
 /// The service of the agents.
 pub struct AgentService {
@@ -48,7 +52,9 @@ impl Agent for AgentService {
         auth::check(&caller, &self.coordinator).await?;
         let (sender, down) = mpsc::channel(DOWN_QUEUE);
         tokio::spawn(serve(Arc::clone(&self.coordinator), caller, request.into_inner(), sender));
-        Ok(Response::new(Box::pin(ReceiverStream::new(down))))
+        Ok(Response::new(Box::pin(
+            ReceiverStream::new(down).map(|desired| desired.map(|boxed| *boxed)),
+        )))
     }
 
     async fn issue(
@@ -143,7 +149,7 @@ async fn serve(
     coordinator: Arc<Coordinator>,
     caller: Caller,
     mut up: Streaming<pb::Report>,
-    down: mpsc::Sender<Result<pb::Desired, Status>>,
+    down: mpsc::Sender<Down>,
 ) {
     let Caller { cluster, node, .. } = &caller;
     let (number, desired) = coordinator.fleet.attach(cluster, node);
@@ -164,7 +170,7 @@ async fn talk(
     coordinator: &Coordinator,
     caller: &Caller,
     up: &mut Streaming<pb::Report>,
-    down: &mpsc::Sender<Result<pb::Desired, Status>>,
+    down: &mpsc::Sender<Down>,
     mut desired: DesiredWatch,
 ) -> Result<(), Status> {
     let left = caller.not_after.since(coordinator.now());
@@ -187,7 +193,7 @@ async fn talk(
                 }
                 let latest = desired.borrow_and_update().clone();
                 if let Some(latest) = latest
-                    && down.send(Ok(pb::Desired::clone(&latest))).await.is_err()
+                    && down.send(Ok(Box::new(pb::Desired::clone(&latest)))).await.is_err()
                 {
                     return Ok(());
                 }
