@@ -177,13 +177,14 @@ mod tests {
             "agent/src/main.rs",
             "common/a",
             "coordinator/a",
+            "packaging/a",
             "proto/a",
             "Cargo.toml",
             "Cargo.lock",
         ] {
             touch(source, 100);
         }
-        for binary in [AGENT, COORDINATOR, COORDCTL] {
+        for binary in [AGENT, COORDINATOR, COORDCTL, XTASK] {
             touch(&format!("bin/{binary}"), 200);
         }
         let fresh = Binaries::taken_from(&workspace.join("bin"), &workspace);

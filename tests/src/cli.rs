@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use clap::{Parser, Subcommand};
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::bench::{self, bare};
 use crate::demo::{self, Afterwards};
@@ -36,6 +37,9 @@ enum Action {
         /// How many hosts
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=200))]
         hosts: u8,
+        /// Stay, and take it down at the end: with Ctrl-C or SIGTERM
+        #[arg(long)]
+        foreground: bool,
     },
     /// Take a lab down
     Down,
@@ -137,7 +141,8 @@ pub fn main() -> ExitCode {
     let Arguments { id, action } = Arguments::parse();
     let id = id.as_deref();
     let done = match action {
-        Action::Up { hosts } => up(id, hosts),
+        Action::Up { hosts, foreground: false } => up(id, hosts, Life::Kept).and_then(|_| status()),
+        Action::Up { hosts, foreground: true } => up_in_the_foreground(id, hosts),
         Action::Down => down(id),
         Action::Exec { node, command } => exec(id, &node, &command),
         Action::Kill { node } => on_host(id, &node, "killed", |lab| lab.find_host(&node)?.kill()),
@@ -186,16 +191,39 @@ fn all_right(all_right: bool) -> ExitCode {
     if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn up(id: Option<&str>, hosts: u8) -> Result<ExitCode, LabError> {
+/// How long a lab stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Until it is taken down.
+    Kept,
+    /// As long as this process runs; if that is killed, until the next run of any lab.
+    Ours,
+}
+
+fn up(id: Option<&str>, hosts: u8, life: Life) -> Result<Lab, LabError> {
     report::step("this machine is ready", machine::prepare)?;
     report::step("the root file system is there", root::ensure)?;
     let hosts = (1..=hosts)
         .map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)))
         .collect();
-    let options = LabOptions { id: id.map(str::to_owned), hosts, memory_limit: None, kept: true };
+    let kept = life == Life::Kept;
+    let options = LabOptions { id: id.map(str::to_owned), hosts, memory_limit: None, kept };
     let lab = report::step("switch, workstation and hosts are up", || Lab::up(options))?;
-    report::note(format_args!("lab: `lab down --id {}` ends it", lab.id()));
-    status()
+    match life {
+        Life::Kept => report::note(format_args!("lab: `lab down --id {}` ends it", lab.id())),
+        Life::Ours => report::note("lab: Ctrl-C ends it"),
+    }
+    Ok(lab)
+}
+
+fn up_in_the_foreground(id: Option<&str>, hosts: u8) -> Result<ExitCode, LabError> {
+    let ends = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    ends.thread_block().expect("both signals can be blocked"); // one that comes while it is stood up waits until then
+    let lab = up(id, hosts, Life::Ours)?;
+    status()?;
+    ends.wait().expect("the set is not empty");
+    report::step(format_args!("lab {} is down", lab.id().clone()), || lab.down())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn down(id: Option<&str>) -> Result<ExitCode, LabError> {

@@ -5,7 +5,7 @@
 //! a condition, [`search`] finds the bytes of a secret in files. [`journey`] is the way of a person from bare hosts to a healthy
 //! cluster, [`demo`] shows it, [`bench`] measures, [`load`] writes and judges, [`prove`] has the long proofs. [`cli`] is the program `lab`.
 //!
-//! A tour of [`mod@lab`]: `up_down` (the whole), `host`, `fault` (what breaks a host), `workstation`, `net`, `root` (the root file
+//! A tour of [`mod@lab`]: `up_down` (the whole), `host`, `fault` (what breaks a host), `card` (what it has written), `workstation`, `net`, `root` (the root file
 //! system under all hosts), `machine` (what this machine must have), `journal` and `sweep` (what a dead run left is ended by the
 //! next; nothing else is ever touched), `id` (every name and path), `process`.
 #![expect(
@@ -29,5 +29,5 @@ mod wait;
 
 pub use binaries::Binaries;
 pub use error::LabError;
-pub use lab::{Host, HostSpec, Lab, LabOptions, LinkState, Workstation};
+pub use lab::{Host, HostSpec, Lab, LabOptions, LinkState, Workstation, Written};
 pub use wait::wait_until;

@@ -7,20 +7,18 @@
     clippy::zombie_processes,
     reason = "a test may end early: then its process ends too"
 )]
-#![expect(clippy::disallowed_methods, reason = "no power is cut on the machine that runs the lab")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::{Host, HostSpec, Lab, LabError, LabOptions, LinkState, report, wait_until};
 
 /// Longer than anything here takes; a test that needs it all fails.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Where the test of the killed owner is told the lab's id.
-const ID_FILE: &str = "PILASTER_LAB_TEST_ID_FILE";
 
 /// A lab with hosts `m-1` (192.168.7.11), `m-2` …
 fn lab_of(hosts: usize) -> Result<Lab, LabError> {
@@ -335,21 +333,33 @@ fn assert_nothing_left_of(id: &str) {
     }
 }
 
-#[test]
-fn a_lab_whose_owner_was_killed_is_ended_by_the_next_run() -> Result<(), LabError> {
-    let id_file = std::env::temp_dir().join(format!("pilaster-lab-test-{}", std::process::id()));
-    let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["owner_that_is_killed", "--exact", "--ignored", "--nocapture"])
-        .env(ID_FILE, &id_file)
-        .stdout(Stdio::null())
+/// `lab up --foreground` that stands, with an id of its own that begins with `prefix`.
+fn foreground_lab(prefix: &str) -> (Child, String) {
+    let id = format!("{prefix}{}", std::process::id() % 100_000);
+    let mut owner = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["--id", &id, "up", "--hosts", "1", "--foreground"])
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_until("the other run's lab", 6 * LIMIT, || Ok(id_file.exists()))?;
+    let says = BufReader::new(owner.stdout.take().unwrap());
+    let line = says.lines().map(Result::unwrap).find(|line| line.starts_with(&id));
+    assert_contains(&line.expect("it says what stands"), &owner.id().to_string());
+    (owner, id)
+}
+
+#[test]
+fn a_lab_whose_owner_was_killed_is_ended_by_the_next_run() -> Result<(), LabError> {
+    let (mut owner, id) = foreground_lab("dead");
+    let mut on_workstation = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["--id", &id, "exec", "ws", "--", "sleep", "1000"])
+        .spawn()
+        .unwrap();
+    let noted = Path::new("/run/pilaster-lab").join(&id).join("ws.stat");
+    wait_until("the workstation's sleeper", LIMIT, || {
+        Ok(fs::read_to_string(&noted).is_ok_and(|stat| stat.ends_with('\n')))
+    })?;
     owner.kill().unwrap();
     owner.wait().unwrap();
-    let id = fs::read_to_string(&id_file).unwrap();
-    fs::remove_file(&id_file).unwrap();
-    assert!(Path::new("/run/pilaster-lab").join(&id).exists());
 
     let before_a_reboot = format!("old{}", std::process::id() % 100_000);
     fs::create_dir(Path::new("/var/lib/pilaster-lab").join(&before_a_reboot)).unwrap();
@@ -357,18 +367,17 @@ fn a_lab_whose_owner_was_killed_is_ended_by_the_next_run() -> Result<(), LabErro
     let _next = lab_of(0)?;
     assert_nothing_left_of(&id);
     assert_nothing_left_of(&before_a_reboot);
-    Ok(())
+    wait_until("the sleeper's end", LIMIT, || Ok(on_workstation.try_wait().unwrap().is_some()))
 }
 
 #[test]
-#[ignore = "not a test: the run that a_lab_whose_owner_was_killed_is_ended_by_the_next_run kills"]
-fn owner_that_is_killed() {
-    let Some(id_file) = std::env::var_os(ID_FILE).map(std::path::PathBuf::from) else { return };
-    let lab = lab_of(1).unwrap();
-    let _on_workstation = lab.workstation().command(["sleep", "1000"]).spawn().unwrap();
-    fs::write(id_file.with_extension("new"), lab.id().to_string()).unwrap();
-    fs::rename(id_file.with_extension("new"), id_file).unwrap();
-    std::thread::sleep(Duration::from_secs(1000));
+fn a_lab_in_the_foreground_is_taken_down_by_ctrl_c_and_by_sigterm() {
+    for (prefix, signal) in [("int", "-INT"), ("term", "-TERM")] {
+        let (mut owner, id) = foreground_lab(prefix);
+        let sent = Command::new("kill").args([signal, &owner.id().to_string()]).status().unwrap();
+        assert!(sent.success() && owner.wait().unwrap().success(), "{signal}");
+        assert_nothing_left_of(&id);
+    }
 }
 
 #[test]

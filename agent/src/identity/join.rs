@@ -1,7 +1,8 @@
 //! `pilaster-agent join`: trades a one-time token for an identity, then starts the agent (IDENTITY.md, Join).
 //!
-//! In this order, so that a power cut anywhere can be answered by typing the same line again: checks; the key on disk; the question
-//! over a verified connection; the checked answer on disk, whole; the token gone; the service started. Keeps promises 1 and 3.
+//! In this order, so that a power cut anywhere can be answered by typing the same line again: checks; a verified connection; the key on
+//! disk; the question; the checked answer on disk, whole; the service started; the token gone. Until the connection is verified, nothing
+//! is written. Keeps promises 1 and 3.
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;
@@ -11,7 +12,6 @@ use pilaster_common::atomic_file;
 use pilaster_common::clock::{Clock, SystemClock};
 use pilaster_common::error::{Told, causes};
 use pilaster_common::failpoint;
-use pilaster_common::secret::PrivateKey;
 use pilaster_common::token::JoinToken;
 use pilaster_proto::agent::v1 as pb;
 use pilaster_proto::agent::v1::enrollment_client::EnrollmentClient;
@@ -103,9 +103,7 @@ async fn enroll(
     let began = Instant::now();
     let mut backoff = Backoff::new(JOIN_BACKOFF);
     let identity = loop {
-        let key = folder.pending_key().map_err(|error| Failure::new(WHAT, &error))?;
-        failpoint!("join.key-on-disk");
-        let cause = match ask(&options.coordinator, token, &ready, key).await {
+        let cause = match ask(folder, &options.coordinator, token, &ready).await {
             Ok(identity) => break identity,
             Err(Unanswered::Final(told)) => return Err(told.into()),
             Err(Unanswered::Passing(cause)) => cause,
@@ -144,10 +142,10 @@ enum Unanswered {
 
 /// Asks once: one verified connection, one question, one checked answer.
 async fn ask(
+    folder: &Folder,
     address: &str,
     token: &JoinToken,
     ready: &Ready,
-    key: PrivateKey,
 ) -> Result<Identity, Unanswered> {
     let pins = Pins::one(token.pin);
     let connection = dial(address, pins.clone(), Purpose::Join).await.map_err(|error| {
@@ -157,6 +155,8 @@ async fn ask(
             Unanswered::Final(Told::new(WHAT, &error))
         }
     })?;
+    let key = folder.pending_key().map_err(|error| Unanswered::Final(Told::new(WHAT, &error)))?;
+    failpoint!("join.key-on-disk");
     let csr = key.to_csr().map_err(|error| Unanswered::Final(Told::new(WHAT, &error)))?;
     let nonce = nonce().map_err(Unanswered::Final)?;
     let request = pb::JoinRequest {

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
+use pilaster_common::error::Told;
 use serde::Serialize;
 
 use super::Exit;
@@ -51,10 +53,33 @@ pub fn note(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}")); // nobody listens
 }
 
-/// What clap says of a command line: help and version are success.
+/// What clap says of a command line: help and version are success, wrong usage is told in three lines.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    drop(error.print());
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+    if !error.use_stderr() {
+        drop(error.print());
+        return Exit::Done.into();
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        drop(error.print()); // the whole help, since nothing was asked
+    } else {
+        note(&wrong_usage(&error.render().to_string()).to_string());
+    }
+    Exit::Usage.into()
+}
+
+/// Takes clap's paragraphs apart: what is wrong, a tip, how the command is written, where help is.
+fn wrong_usage(rendered: &str) -> Told {
+    let paragraphs = rendered.split("\n\n").map(str::trim).filter(|text| !text.is_empty());
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut causes, mut help) = (Vec::new(), "see what it takes: --help".to_owned());
+    for paragraph in paragraphs {
+        if let Some(usage) = paragraph.strip_prefix("Usage: ") {
+            help = one_line(usage);
+        } else if !paragraph.starts_with("For more information") {
+            causes.push(one_line(paragraph.strip_prefix("error: ").unwrap_or(paragraph)));
+        }
+    }
+    Told { what: "wrong usage".into(), cause: causes.join("; "), help }
 }
 
 /// Rows as a table whose columns are two spaces apart.
@@ -68,4 +93,34 @@ pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
         column.set_padding((0, 2));
     }
     table.lines().fold(String::new(), |out, line| out + line.trim_end() + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn told(rendered: &str, cause: &str, help: &str) {
+        let told = wrong_usage(rendered);
+        assert_eq!((told.cause.as_str(), told.help.as_str()), (cause, help));
+    }
+
+    #[test]
+    fn wrong_usage_is_told_in_three_lines() {
+        told(
+            "error: the following required arguments were not provided:\n  --domain <DOMAIN>\n\nUsage: coordctl init --domain <DOMAIN> <NAME>\n\nFor more information, try '--help'.\n",
+            "the following required arguments were not provided: --domain <DOMAIN>",
+            "coordctl init --domain <DOMAIN> <NAME>",
+        );
+        told(
+            "error: unexpected argument '--tal' found\n\n  tip: a similar argument exists: '--all'\n\nUsage: x --all\n",
+            "unexpected argument '--tal' found; tip: a similar argument exists: '--all'",
+            "x --all",
+        );
+        told(
+            "error: invalid value '5x' for '--valid-for <SPAN>'\n\nFor more information, try '--help'.\n",
+            "invalid value '5x' for '--valid-for <SPAN>'",
+            "see what it takes: --help",
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! Hosts, their network and the person's workstation; see the crate for a tour.
 
+mod card;
 mod cgroup;
 mod fault;
 mod host;
@@ -13,6 +14,7 @@ mod sweep;
 mod up_down;
 mod workstation;
 
+pub use card::Written;
 pub use fault::LinkState;
 pub use host::{Host, HostSpec};
 pub use id::LabId;

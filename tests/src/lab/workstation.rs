@@ -9,6 +9,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use nix::sched::{CloneFlags, setns};
+
 use super::id::{LabId, WORKSTATION};
 use super::net;
 use crate::command::{line, output, output_ok};
@@ -88,6 +90,27 @@ impl Workstation {
     ) -> Result<String, LabError> {
         let words: Vec<_> = words.into_iter().collect();
         output_ok(&mut self.command(&words), format!("ws: {}", line(&words)))
+    }
+
+    /// Does `act` on a thread of this process that is in the workstation's network: what it dials goes out there. For what no
+    /// stock tool can say, such as a message of ours over a connection dialled by hand.
+    ///
+    /// # Errors
+    /// The network cannot be entered.
+    ///
+    /// # Panics
+    /// `act` does.
+    pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        let path = Path::new("/run/netns").join(self.id.node(WORKSTATION));
+        let network = fs::File::open(&path).map_err(at("open", &path))?;
+        let enter = || {
+            setns(&network, CloneFlags::CLONE_NEWNET) // of this thread only; it ends below
+                .map_err(|error| at("enter", &path)(error.into()))
+        };
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| enter().map(|()| act()));
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// Replaces its /etc/hosts; programs that run see it too.
