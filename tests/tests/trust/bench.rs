@@ -36,6 +36,11 @@ pub(crate) fn served(journey: &Journey<'_>) -> Result<Vec<(String, String, Strin
     Ok(all)
 }
 
+/// Whether the one node of a cluster has a stream.
+pub(crate) fn is_connected(journey: &Journey<'_>) -> Result<bool, LabError> {
+    Ok(journey.ctl(["node", "list"])?.contains("  connected ")) // `not connected` has one space before it
+}
+
 /// The process id of etcd on a host: another one after a restart.
 pub(crate) fn etcd_pid(host: &Host) -> Result<String, LabError> {
     Ok(host.exec_ok(["pidof", "etcd"])?.trim().to_owned())

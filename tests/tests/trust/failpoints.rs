@@ -13,7 +13,7 @@ use lab::journey::Journey;
 use lab::{Binaries, Host, Lab, LabError, wait_until};
 use pilaster_common::failpoint::{AGENT, COORDINATOR};
 
-use super::bench::{LIMIT, cluster, etcd_pid, hosts, served, was_killed};
+use super::bench::{LIMIT, cluster, etcd_pid, hosts, is_connected, served, was_killed};
 
 const FAILPOINT: &str = "PILASTER_FAILPOINT";
 
@@ -106,9 +106,7 @@ fn new_card(lab: &Lab, journey: &Journey<'_>, host: &Host) -> Result<String, Lab
 }
 
 fn await_connected(journey: &Journey<'_>, point: &str) -> Result<(), LabError> {
-    wait_until(&format!("{point}: connected"), LIMIT, || {
-        Ok(journey.ctl(["node", "list"])?.contains(" connected"))
-    })
+    wait_until(&format!("{point}: connected"), LIMIT, || is_connected(journey))
 }
 
 /// Waits until every certificate is another one than before, and seen served.
