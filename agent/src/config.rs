@@ -124,6 +124,8 @@ pub(crate) const LEAF_BACKOFF: (Duration, Duration) =
 /// A cause that stays the same is logged again after this time.
 pub(crate) const LOG_AGAIN: Duration = Duration::from_secs(3600);
 
+/// A look for the identity of a node that has not joined: a stat, nothing is written.
+pub(crate) const IDENTITY_LOOK: Duration = Duration::from_secs(1);
 /// A report when nothing changed (promise 12).
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// A look at the node when nothing changed: a few small files are read, nothing is written.
@@ -136,7 +138,7 @@ pub(crate) const ETCD_INTERVAL: Duration = Duration::from_secs(5);
 /// A question to an etcd that should be healthy and is not: it is what a person waits for.
 pub(crate) const ETCD_INTERVAL_EAGER: Duration = Duration::from_millis(150);
 /// The same once it has been sick for [`ETCD_EAGER_SPAN`].
-pub(crate) const ETCD_INTERVAL_SICK: Duration = Duration::from_secs(1);
+pub(crate) const ETCD_INTERVAL_SICK: Duration = Duration::from_secs(5);
 /// A formation at 5 s election timeout takes less.
 pub(crate) const ETCD_EAGER_SPAN: Duration = Duration::from_secs(60);
 /// `/health` makes a linearizable read, which waits for a leader.

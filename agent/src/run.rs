@@ -12,30 +12,31 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::System;
-use crate::config::{SHUTDOWN_GRACE, Settings, identity_folder};
+use crate::config::{IDENTITY_LOOK, SHUTDOWN_GRACE, Settings, identity_folder};
 use crate::etcd::{EtcdState, Pace, Watch};
 use crate::exit::Failure;
 use crate::identity::{Folder, Identity, IdentityError};
 use crate::link::attach::{Latest, Link, LinkWires};
 use crate::reconcile::{Memory, Own, Reconciler, Wires};
-use crate::service::ServiceManager;
+use crate::service::{ServiceManager, no_service_manager};
 
-/// Runs until SIGTERM.
+/// Runs until SIGTERM. Without an identity it waits for one, saying so once: a package may start it before the node has joined.
 ///
 /// # Errors
-/// When this node has not joined, or a task ends by itself: the service manager starts the agent again.
+/// When there is no service manager, or a task ends by itself: the service manager starts the agent again.
 pub async fn run(settings: Settings) -> Result<(), Failure> {
-    let what = "cannot run the agent";
-    let identity = Folder::at(identity_folder())
-        .current()
-        .and_then(|current| current.ok_or(IdentityError::NotJoined))
-        .map_err(|error| Failure::new(what, &error))?;
-    let services = ServiceManager::detect().ok_or_else(no_service_manager)?;
+    let services =
+        ServiceManager::detect().ok_or_else(|| no_service_manager("cannot run the agent"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
+    let identity = tokio::select! {
+        _ = terminate.recv() => return Ok(()), // cancel-safe: tokio docs
+        _ = interrupt.recv() => return Ok(()), // cancel-safe: tokio docs
+        identity = identity() => identity, // reads only: nothing is lost when dropped
+    };
     let shutdown = CancellationToken::new();
     tracing::info!("{} of {} begins", identity.node, identity.cluster);
     let mut tasks = spawn(settings, identity, services, &shutdown);
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
     let ended_early = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
@@ -47,6 +48,25 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
         tracing::warn!("ended in the middle of a step; it is looked at again at the next start");
     }
     if ended_early { Err(task_ended()) } else { Ok(()) }
+}
+
+/// This node's identity, once there is one that can be read.
+async fn identity() -> Identity {
+    let folder = Folder::at(identity_folder());
+    let mut told = None;
+    loop {
+        let error = match folder.current() {
+            Ok(Some(identity)) => return identity,
+            Ok(None) => IdentityError::NotJoined,
+            Err(error) => error,
+        };
+        let why = Told::new("the agent waits for an identity", &error);
+        if told.as_ref() != Some(&why) {
+            tracing::warn!("{}", why.to_string().replace('\n', "; "));
+            told = Some(why);
+        }
+        tokio::time::sleep(IDENTITY_LOOK).await;
+    }
 }
 
 /// No core dumps, and no other process of this user may read this one's memory: it holds keys (promise 1).
@@ -85,14 +105,6 @@ fn spawn(
     tasks.spawn(link.run(shutdown.clone()));
     tasks.spawn(Watch::new(system, pace_out, etcd_in).run(shutdown.clone()));
     tasks
-}
-
-fn no_service_manager() -> Told {
-    Told {
-        what: "cannot run the agent".into(),
-        cause: "this host has no service manager that Pilaster knows: OpenRC is missing or has not booted".into(),
-        help: "run it on Alpine, or on Debian with the package openrc as its init".into(),
-    }
 }
 
 fn no_signals(error: &std::io::Error) -> Told {

@@ -84,11 +84,14 @@ impl Watch {
     }
 }
 
+/// Asks how it is; `/health` only where there is a leader, since etcd logs two warnings each time that it has to say no.
 async fn look(asker: &mut Asker) -> EtcdState {
-    let (healthy, answer) = tokio::join!(is_healthy(), asker.ask());
+    let answer = asker.ask().await;
     let answer =
         answer.inspect_err(|error| tracing::debug!("etcd did not answer: {}", causes(error))).ok();
     let reachable = answer.is_some();
     let (status, members) = answer.unzip();
+    let has_leader = status.as_ref().is_some_and(|status| status.leader_id != 0);
+    let healthy = has_leader && is_healthy().await;
     EtcdState { reachable, healthy, status, members: members.unwrap_or_default() }
 }

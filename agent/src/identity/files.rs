@@ -110,10 +110,9 @@ impl Folder {
         let pair = read(&folder.join("identity.pem"), Pair::from_pem)?;
         let roots = read(&folder.join("roots.pem"), pem::certificates)?;
         let link: LinkFile = read(&folder.join("link.json"), |text| serde_json::from_slice(text))?;
-        let mut token_id = [0; 8];
-        HEXLOWER
-            .decode_mut(link.token_id.as_bytes(), &mut token_id)
-            .map_err(|_| damaged(&folder.join("link.json"), "token_id"))?;
+        let token_id = HEXLOWER.decode(link.token_id.as_bytes()).ok();
+        let token_id = token_id.and_then(|id| <[u8; 8]>::try_from(id).ok());
+        let token_id = token_id.ok_or_else(|| damaged(&folder.join("link.json"), "token_id"))?;
         let LinkFile { installation, cluster, node, address, endpoints, token_id: _ } = link;
         Ok(Identity {
             generation,

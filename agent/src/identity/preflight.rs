@@ -11,7 +11,7 @@ use pilaster_common::paths;
 use crate::config::{ETCD_SERVICE, ETCD_USER};
 use crate::facts::{self, EtcdBinary, Facts};
 use crate::reconcile::is_written_by_pilaster;
-use crate::service::{ServiceManager, ServiceState};
+use crate::service::{ServiceManager, ServiceState, no_service_manager};
 
 /// A host that can join.
 #[derive(Debug)]
@@ -35,6 +35,9 @@ pub(super) async fn check_host(interface: &str) -> Result<Ready, Told> {
     let mut etcd = EtcdBinary::default();
     etcd.version(Path::new(paths::ETCD_BINARY)).await.map_err(|error| Told::new(WHAT, &error))?;
     check_etcd_user()?;
+    if ServiceManager::detect().is_none() {
+        return Err(no_service_manager(WHAT)); // the agent could not run here: the token would be lost on it
+    }
     check_ports(&addresses)?;
     Ok(Ready { node, facts: facts::observe(interface, &mut etcd).await })
 }

@@ -6,7 +6,7 @@ mod openrc;
 
 use std::time::Duration;
 
-use pilaster_common::error::Help;
+use pilaster_common::error::{Help, Told};
 
 /// What keeps services on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,15 @@ impl Help for ServiceError {
         | Self::Deadline { command, .. }
         | Self::Failed { command, .. }) = self;
         Some(format!("run it by hand and read what it says: {command}"))
+    }
+}
+
+/// There is none: what cannot be done for that reason, and what to do.
+pub(crate) fn no_service_manager(what: &str) -> Told {
+    Told {
+        what: what.into(),
+        cause: "this host has no service manager that Pilaster knows: OpenRC is missing or has not booted".into(),
+        help: "run it on Alpine, or on Debian with the package openrc as its init".into(),
     }
 }
 

@@ -76,20 +76,16 @@ impl Help for NoAddress {
             Self::NotInSpec { node, .. } => {
                 format!("add {node} to the members of the spec: coordctl apply FILE")
             }
-            Self::Differs { .. } => {
-                "give the node that address, or mend the spec: coordctl apply FILE".into()
+            Self::Differs { node, .. } => {
+                format!("give the node that address, or take what it has: coordctl approve {node}")
             }
             Self::None { .. } => "give eth0 an address first: ip addr show eth0".into(),
-            Self::Several { node, .. } => {
-                format!(
-                    "write the one to use beside {node} in the spec (address: …): coordctl apply FILE"
-                )
-            }
-            Self::Outside { node, .. } => {
-                format!(
-                    "mend network: in the spec, or write the address beside {node}: coordctl apply FILE"
-                )
-            }
+            Self::Several { node, .. } => format!(
+                "say which one: coordctl approve {node} --address ADDRESS, or address: beside {node} in the spec"
+            ),
+            Self::Outside { node, .. } => format!(
+                "take it all the same (coordctl approve {node}), or mend network: in the spec"
+            ),
             Self::Taken { other, .. } => {
                 format!("give one of the two another address; is {other} switched off?")
             }

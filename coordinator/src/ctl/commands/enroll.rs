@@ -17,6 +17,8 @@ use crate::ctl::output;
 use crate::spec::parse_span;
 
 const WHAT: &str = "cannot enroll";
+/// When nothing has changed for so long, a person wants to know what is waited for.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// Lets a node in: prints the lines to run on it, then shows what happens there
 ///
@@ -137,12 +139,11 @@ async fn follow(context: &Context, node: &str, expires: Timestamp) -> Result<Exi
     let mut states = watch(context, WHAT).await?;
     let mut told: Vec<String> = Vec::new();
     loop {
-        let state =
-            match tokio::time::timeout(Duration::from_secs(5), next_state(&mut states, WHAT)).await
-            {
-                Ok(state) => state?,
-                Err(_) => super::status::current(context, WHAT).await?, // nothing changed: has the token ended?
-            };
+        let changed = tokio::time::timeout(QUIET, next_state(&mut states, WHAT)).await;
+        let (state, quiet) = match changed {
+            Ok(state) => (state?, false),
+            Err(_) => (super::status::current(context, WHAT).await?, true), // has the token ended?
+        };
         let Some(seen) = state.nodes.iter().find(|seen| seen.name == node) else {
             return Err(CtlError::said(
                 Exit::Failed,
@@ -151,9 +152,8 @@ async fn follow(context: &Context, node: &str, expires: Timestamp) -> Result<Exi
                 "coordctl status",
             ));
         };
-        let alone = seen.phase() >= pb::NodePhase::Ready && others(&state, node).is_empty();
         let waits =
-            state.waits.iter().filter(|_| alone).map(|wait| format!("waits: {}", plain(wait)));
+            state.waits.iter().filter(|_| quiet).map(|wait| format!("waits: {}", plain(wait)));
         for line in steps(seen).into_iter().chain(waits) {
             if !told.contains(&line) {
                 output::note(&format!("{node}: {line}"));

@@ -100,7 +100,7 @@ fn promise_02_of_two_addresses_on_eth0_the_spec_chooses_and_nobody_else() -> Res
     host.ip(["address", "add", "192.168.7.77/24", "dev", "eth0"])?;
     let reported = "more than one global IPv4 address: 192.168.7.11, 192.168.7.77";
     let told = refused(&journey, host, &token, Asked::Yes, &[reported]);
-    assert!(told.help.contains("address: …"), "{}", told.help);
+    assert!(told.help.contains("coordctl approve x-k3s-m-1 --address ADDRESS"), "{}", told.help);
 
     let seen = journey.ask(["status"])?;
     assert_eq!(seen.status.code(), Some(2));
@@ -132,7 +132,7 @@ fn promise_02_an_address_outside_the_specs_network_or_of_another_node_is_refused
     refused(&journey, host, &token, Asked::Yes, &words);
 
     apply(&journey, &SPEC.replace("m-1", "m-1\n    address: 192.168.7.31"))?;
-    let words = ["the spec gives x-k3s-m-1 the address 192.168.7.31", "eth0 has 192.168.7.11"];
+    let words = ["x-k3s-m-1 is to have the address 192.168.7.31", "eth0 has 192.168.7.11"];
     refused(&journey, host, &token, Asked::Yes, &words);
 
     apply(&journey, SPEC)?;

@@ -58,7 +58,7 @@ fn a_wrong_spec_is_told_with_its_file_and_changes_nothing() -> Result<(), LabErr
 
     let told =
         assert_told(&journey.ask(["enroll", NODE])?, 4, &["x-k3s-m-1 has joined x-k3s already"]);
-    assert!(told.help.contains("coordctl status"), "{}", told.help);
+    assert!(told.help.contains("coordctl enroll x-k3s-m-1 --replace"), "{}", told.help);
     Ok(())
 }
 
