@@ -24,6 +24,8 @@ pub const SERVICE: &str = "etcd.edge.huatai.me";
 const ENDPOINT: &str = "192.168.7.2:7443";
 /// Forming takes some seconds at the slow timing of SD cards; a busy machine gets ten times that.
 const FORMED_LIMIT: &str = "90s";
+/// The same for one node; `coordctl enroll` itself would wait until the token ends.
+const ENROLL_LIMIT: Duration = Duration::from_secs(90);
 
 /// A cluster in the making: the coordinator runs on the workstation, the agent is installed on each host.
 #[derive(Debug)]
@@ -306,12 +308,16 @@ impl Enrolled {
     /// Waits until `coordctl enroll` has ended, and answers the steps that it showed.
     ///
     /// # Errors
-    /// Its exit code is not 0.
+    /// Its exit code is not 0, or it does not end: both with what it showed.
     pub fn finish(self) -> Result<String, LabError> {
-        let Self { enroll, line, .. } = self;
-        let output = enroll.wait_with_output();
-        let output = output.map_err(|source| LabError::Start { line: line.clone(), source })?;
-        if !output.status.success() {
+        let Self { mut enroll, line, .. } = self;
+        let start = |source| LabError::Start { line: line.clone(), source };
+        let ended = wait_until(&format!("the end of `{line}`"), ENROLL_LIMIT, || {
+            enroll.try_wait().map(|ended| ended.is_some()).map_err(start)
+        });
+        let _ = enroll.kill(); // it has ended by itself, unless it was too late
+        let output = enroll.wait_with_output().map_err(start)?;
+        if ended.is_err() || !output.status.success() {
             return Err(LabError::Failed { line, output });
         }
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
