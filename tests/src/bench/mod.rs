@@ -5,7 +5,7 @@
 
 pub mod bare;
 mod identity;
-mod nodes;
-mod served;
+pub mod nodes;
+pub mod served;
 
 pub use identity::identity;

@@ -15,12 +15,13 @@ use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::client::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Streaming};
 
 use crate::error::LabError;
 
@@ -35,8 +36,22 @@ pub(super) async fn tls(
     name: &'static str,
     identity: Option<&Pair>,
 ) -> Result<TlsStream<TcpStream>, LabError> {
+    tls_with(address, name, Arc::new(config(identity, Resumption::disabled())?)).await
+}
+
+async fn tls_with(
+    address: SocketAddr,
+    name: &'static str,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, LabError> {
     let stream = TcpStream::connect(address).await.map_err(|error| failed("connect")(&error))?;
     stream.set_nodelay(true).map_err(|error| failed("connect")(&error))?;
+    let name = ServerName::try_from(name).expect("a DNS name");
+    let connecting = tokio_rustls::TlsConnector::from(config).connect(name, stream);
+    connecting.await.map_err(|error| failed("handshake")(&error))
+}
+
+fn config(identity: Option<&Pair>, resumption: Resumption) -> Result<ClientConfig, LabError> {
     let builder =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -50,10 +65,8 @@ pub(super) async fn tls(
             .map_err(|error| failed("identity")(&error))?,
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    config.resumption = Resumption::disabled();
-    let name = ServerName::try_from(name).expect("a DNS name");
-    let connecting = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream);
-    connecting.await.map_err(|error| failed("handshake")(&error))
+    config.resumption = resumption;
+    Ok(config)
 }
 
 async fn channel(stream: TlsStream<TcpStream>) -> Result<Channel, LabError> {
@@ -67,7 +80,10 @@ async fn channel(stream: TlsStream<TcpStream>) -> Result<Channel, LabError> {
 }
 
 /// Joins: a new key, one connection, one question. Answers the identity.
-pub(super) async fn join(address: SocketAddr, node: &str, token: &str) -> Result<Pair, LabError> {
+///
+/// # Errors
+/// The coordinator did not let it in.
+pub async fn join(address: SocketAddr, node: &str, token: &str) -> Result<Pair, LabError> {
     let token: JoinToken = token.parse().map_err(|error| failed("token")(&error))?;
     let key = PrivateKey::generate().map_err(|error| failed("key")(&error))?;
     let csr = key.to_csr().map_err(|error| failed("CSR")(&error))?;
@@ -111,6 +127,80 @@ pub(super) async fn attach(
     let down = AgentClient::new(channel(stream).await?).attach(ReceiverStream::new(reports)).await;
     let down = down.map_err(|status| failed("attach")(&status))?.into_inner();
     Ok(Idle { _up: up, _down: down })
+}
+
+/// Every RPC of the agents, called with one credential after another.
+#[derive(Debug, Clone, Copy)]
+pub struct Calls {
+    address: SocketAddr,
+}
+
+/// A call's status: `None` where it was served; `Err` where there was no connection to call over.
+pub type Called = Result<Option<Code>, ()>;
+
+impl Calls {
+    /// To this coordinator.
+    pub fn to(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    /// Calls each RPC over a connection of its own.
+    pub async fn with(&self, identity: Option<&Pair>) -> Vec<(&'static str, Called)> {
+        let mut called = Vec::new();
+        for call in ["Attach", "Issue", "Renew"] {
+            called.push((call, self.one(call, identity).await));
+        }
+        called
+    }
+
+    async fn one(&self, call: &str, identity: Option<&Pair>) -> Called {
+        let stream =
+            tls(self.address, "coordinator.pilaster.internal", identity).await.map_err(drop)?;
+        let mut agent = AgentClient::new(channel(stream).await.map_err(drop)?);
+        let answer = match call {
+            "Attach" => {
+                let report = pb::Report { facts: Some(facts("n-1")), ..pb::Report::default() };
+                agent.attach(tokio_stream::iter([report])).await.map(drop)
+            }
+            "Issue" => agent.issue(pb::IssueRequest::default()).await.map(drop),
+            _ => {
+                let csr = PrivateKey::generate().and_then(|key| key.to_csr()).map_err(drop)?;
+                agent.renew(pb::RenewRequest { csr }).await.map(drop)
+            }
+        };
+        match answer {
+            Ok(()) => Ok(None),
+            // in TLS 1.3 the server's refusal of a certificate comes after the client believes the handshake done
+            Err(status)
+                if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) =>
+            {
+                Err(())
+            }
+            Err(status) => Ok(Some(status.code())),
+        }
+    }
+}
+
+/// Whether a second handshake resumes the session of the first.
+///
+/// # Errors
+/// There is no connection.
+pub async fn resumes(address: SocketAddr, identity: &Pair) -> Result<bool, LabError> {
+    let config = Arc::new(config(Some(identity), Resumption::in_memory_sessions(16))?);
+    let mut last = false;
+    for _ in 0..2 {
+        let mut stream =
+            tls_with(address, "coordinator.pilaster.internal", Arc::clone(&config)).await?;
+        // tickets come with the first bytes that the server sends after the handshake
+        stream
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+            .await
+            .map_err(|error| failed("write")(&error))?;
+        let mut first = [0; 9];
+        stream.read_exact(&mut first).await.map_err(|error| failed("read")(&error))?;
+        last = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+    }
+    Ok(last)
 }
 
 /// As a Pi reports them; without etcd, so that no files are rendered for a node that has no disk.

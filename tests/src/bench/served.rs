@@ -18,14 +18,18 @@ use crate::error::LabError;
 
 /// A server in a process of its own; killed when dropped.
 #[derive(Debug)]
-pub(super) struct Served {
+pub struct Served {
     child: Child,
-    pub(super) address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
 }
 
 impl Served {
     /// The release coordinator on a port of loopback, with its state in `folder`.
-    pub(super) fn coordinator(program: &Path, folder: &Path) -> Result<Self, LabError> {
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn coordinator(program: &Path, folder: &Path) -> Result<Self, LabError> {
         let address = free_address()?;
         let mut command = Command::new(program);
         command.arg("--state").arg(folder.join("state")).args(["--listen", &address.to_string()]);
@@ -72,7 +76,10 @@ impl Drop for Served {
 }
 
 /// The admin service of the coordinator in `folder`, once it answers.
-pub(super) async fn admin(folder: &Path) -> Result<AdminClient<Channel>, LabError> {
+///
+/// # Errors
+/// Nobody answers within ten seconds.
+pub async fn admin(folder: &Path) -> Result<AdminClient<Channel>, LabError> {
     let path = socket(folder);
     for _ in 0..500 {
         let path = path.clone();

@@ -3,5 +3,7 @@
 mod bench;
 mod denying;
 mod failpoints;
+mod matrix;
+mod moving;
 mod rotation;
 mod traffic;
