@@ -1,6 +1,7 @@
 //! The programs that the hosts and the workstation run: built from this work tree, never older than it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -100,6 +101,9 @@ fn build_with(words: &[&str]) -> Result<Binaries, LabError> {
     cargo.args(words).args(["--package", AGENT, "--package", COORDINATOR]);
     cargo.args(["--package", PACKAGING]);
     cargo.arg("--message-format=json-render-diagnostics").current_dir(workspace());
+    for (name, _) in env::vars_os().filter(|(name, _)| is_about_a_package(name)) {
+        cargo.env_remove(name);
+    }
     let line = line_of(&cargo);
     let output = cargo.stderr(Stdio::inherit()).output();
     let output = output.map_err(|source| LabError::Start { line: line.clone(), source })?;
@@ -121,6 +125,15 @@ fn build_with(words: &[&str]) -> Result<Binaries, LabError> {
         coordctl: built(COORDCTL),
         xtask: built(XTASK),
     })
+}
+
+/// Whether `cargo run` or `cargo test` has set this variable to describe the package of this very program. ring's build script looks at
+/// them: left set, everything would be built again after each build that a person starts.
+fn is_about_a_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|begins| name.starts_with(begins))
 }
 
 /// Where cargo says it has put the executable called `name`.
