@@ -86,7 +86,7 @@ pub(crate) const ETCD_USER: &str = "etcd";
 
 /// A TCP connection on a home network stands within milliseconds, over a slow mobile link within seconds.
 pub(crate) const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// The server drops a handshake after the same time (IDENTITY.md, One verified connection).
+/// The server drops a handshake after the same time (docs/PROTOCOL.md, One verified connection).
 pub(crate) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// A join waits for one durable commit on the coordinator.
 pub(crate) const JOIN_DEADLINE: Duration = Duration::from_secs(15);
@@ -96,7 +96,7 @@ pub(crate) const ATTACH_DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) const ISSUE_DEADLINE: Duration = Duration::from_secs(15);
 /// One signature and one durable commit.
 pub(crate) const RENEW_DEADLINE: Duration = Duration::from_secs(15);
-/// Ping on an idle connection; with [`PING_DEADLINE`] a dead link is noticed within 50 s (issue 4 asks for 90).
+/// Ping on an idle connection; with [`PING_DEADLINE`] a dead link is noticed within 50 s.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a ping may stay unanswered.
 pub(crate) const PING_DEADLINE: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! How a command ends: what the person is told, and the exit code (UX.md).
+//! How a command ends: what the person is told, and the exit code.
 
 use pilaster_common::error::{Help, Told};
 

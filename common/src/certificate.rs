@@ -138,7 +138,7 @@ fn add_name(facts: &mut CertificateFacts, name: &GeneralName<'_>) {
 /// # Errors
 /// When it is too large, malformed, of another algorithm, or not signed by its own key.
 pub fn read_request(der: &[u8]) -> Result<Vec<u8>, BadCertificate> {
-    const MAX: usize = 2048; // IDENTITY.md, Join: a P-256 request without names has about 200 bytes
+    const MAX: usize = 2048; // docs/PROTOCOL.md, Join: a P-256 request without names has about 200 bytes
     if der.len() > MAX {
         return Err(BadCertificate::TooLarge { length: der.len(), max: MAX });
     }

@@ -1,4 +1,4 @@
-//! The marked block in `/etc/hosts`, so that members find each other while the router is still booting (FIELD.md, 7, DNS).
+//! The marked block in `/etc/hosts`, so that members find each other while the router is still booting.
 //!
 //! Pure: a file's text in, its new text out. All outside the marks stays as it is.
 

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::error::Help;
 
-/// Names that mean something else in a file name, in etcd or on a host, so that no node may have them (DESIGN.md, Words).
+/// Names that mean something else in a file name, in etcd or on a host, so that no node may have them.
 const RESERVED: [&str; 7] = ["server", "client", "ca", "peer-ca", "etcd", "localhost", "default"];
 
 /// Why a name was refused.

@@ -1,4 +1,4 @@
-//! The kinds of certificate (DESIGN.md, Trust): what each may be used for, and where it lies on a node.
+//! The kinds of certificate: what each may be used for, and where it lies on a node.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The join token, and the proof that its holder knows it (IDENTITY.md, Token and Join).
+//! The join token, and the proof that its holder knows it (docs/PROTOCOL.md, Token and Join).
 //!
 //! `pj1_<id>_<pin>_<secret>_<check>` in lower-case Crockford base32. The secret never travels: the agent sends a MAC over the TLS
 //! connection's exporter, its CSR and its name, so that a proof cannot be moved to another connection or another key.

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The three lines of UX.md.
+/// The three lines: what, cause, what to do.
 struct Failure {
     what: String,
     cause: String,

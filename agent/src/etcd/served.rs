@@ -136,7 +136,7 @@ async fn close(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
     }
 }
 
-/// From the node's own address, which etcd's peer port holds against the certificate's (FIELD.md, 3).
+/// From the node's own address, which etcd's peer port holds against the certificate's.
 async fn connect(at: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::new(at.ip(), 0))?;

@@ -69,7 +69,7 @@ fn mark(path: &Path) -> io::Result<FileMark> {
     Ok((metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime()))
 }
 
-/// `etcd --version` ends with an error on processors that it does not support, unless told (FIELD.md, 1).
+/// `etcd --version` ends with an error on processors that it does not support, unless told.
 fn unsupported_arch() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "arm64",

@@ -1,4 +1,4 @@
-//! `pilaster-agent join`: trades a one-time token for an identity, then starts the agent (IDENTITY.md, Join).
+//! `pilaster-agent join`: trades a one-time token for an identity, then starts the agent (docs/PROTOCOL.md, Join).
 //!
 //! In this order, so that a power cut anywhere can be answered by typing the same line again: checks; a verified connection; the key on
 //! disk; the question; the checked answer on disk, whole; the service started; the token gone. Until the connection is verified, nothing

@@ -1,4 +1,4 @@
-//! The next identity: a new key, certified over the stream that stands, and installed as the next generation (IDENTITY.md, Staying).
+//! The next identity: a new key, certified over the stream that stands, and installed as the next generation (docs/PROTOCOL.md, Staying).
 //!
 //! Called by `link::attach`, which then dials with it; the generation before stays on disk until the new stream stands. A power cut
 //! anywhere is harmless: the coordinator takes both until the new one is used, and a pending key asked for again gets its answer again.

@@ -1,4 +1,4 @@
-//! Holds the coordinator's answer to a join or a renewal against what was asked (IDENTITY.md). Pure; nothing is written before it
+//! Holds the coordinator's answer to a join or a renewal against what was asked. Pure; nothing is written before it
 //! passes.
 
 use pilaster_common::certificate::{self, BadCertificate};

@@ -1,4 +1,4 @@
-//! Whom the agent takes for its coordinator: pins, not addresses (promise 3; IDENTITY.md, One verified connection).
+//! Whom the agent takes for its coordinator: pins, not addresses (promise 3; docs/PROTOCOL.md, One verified connection).
 //!
 //! Of the certificates that were sent, one whose key has a pinned hash becomes the only trust anchor; webpki then verifies the chain
 //! for server authentication and one fixed name. The dialled address does not matter: a workstation has DHCP.

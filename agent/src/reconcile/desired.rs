@@ -85,10 +85,10 @@ impl WantedCertificate {
     }
 }
 
-/// A certificate's life begins this long after the moment that it says (IDENTITY.md, Certificates).
+/// A certificate's life begins this long after the moment that it says (docs/PROTOCOL.md, Certificates).
 const BACKDATED: Duration = Duration::from_secs(86_400);
 
-/// Whether the identity is to be renewed; after two thirds of its life where the coordinator does not say (IDENTITY.md).
+/// Whether the identity is to be renewed; after two thirds of its life where the coordinator does not say.
 pub(crate) fn identity_is_due(
     wanted: Option<&WantedIdentity>,
     held: &CertificateFacts,

@@ -1,4 +1,4 @@
-//! The one table of etcd's keys: which releases have each, and what stands there (FIELD.md, 2).
+//! The one table of etcd's keys: which releases have each, and what stands there.
 
 use super::value::{EtcdConf, InitialState};
 use super::version::EtcdVersion;

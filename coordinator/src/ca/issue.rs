@@ -14,7 +14,7 @@ use crate::spec::ClusterSpec;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Back-dating, so that a clock that is a day slow accepts a new leaf (IDENTITY.md, Certificates).
+/// Back-dating, so that a clock that is a day slow accepts a new leaf (docs/PROTOCOL.md, Certificates).
 pub const LEAF_BACKDATED: Duration = DAY;
 /// Back-dating of roots.
 pub const ROOT_BACKDATED: Duration = Duration::from_secs(2 * 86_400);

@@ -1,4 +1,4 @@
-//! The certificate authorities (IDENTITY.md, Certificates).
+//! The certificate authorities (docs/PROTOCOL.md, Certificates).
 //!
 //! [`issue`] decides what a certificate says (pure), [`sign`] makes it, [`vault`] keeps the keys. Their keys never leave the
 //! coordinator; a CSR gives a public key and nothing else (promise 2).

@@ -68,7 +68,7 @@ impl Help for SignError {
 /// How far below a root its certificates may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathLength {
-    /// `pathlen:1`: leaves, and a cross-certificate in between. With 0, Go refuses the cross chain (IDENTITY.md).
+    /// `pathlen:1`: leaves, and a cross-certificate in between. With 0, Go refuses the cross chain.
     One,
     /// The control root.
     Unbounded,

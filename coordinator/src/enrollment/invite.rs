@@ -10,7 +10,7 @@ use pilaster_common::token::JoinToken;
 use crate::store::records::{Phase, Purpose, TokenRecord};
 use crate::store::{Change, Store, StoreError};
 
-/// Life of a token when nothing is said (IDENTITY.md, Token).
+/// Life of a token when nothing is said (docs/PROTOCOL.md, Token).
 pub const LIFE_DEFAULT: Duration = Duration::from_secs(3600);
 /// Longest life of a token.
 pub const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -1,4 +1,4 @@
-//! Trades the proof of a live token for an identity (IDENTITY.md, Join).
+//! Trades the proof of a live token for an identity (docs/PROTOCOL.md, Join).
 //!
 //! [`decide`] is pure and has every reason for a refusal; [`join`] reads, asks, signs and records in one compare-and-set, so that of
 //! two nodes with one token one wins, and a lost reply is given again. Keeps promises 2 and 3.

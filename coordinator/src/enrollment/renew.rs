@@ -1,4 +1,4 @@
-//! Renews an agent's identity with two slots (IDENTITY.md, Staying): the new one is *pending* until its first use, which makes it the
+//! Renews an agent's identity with two slots (docs/PROTOCOL.md, Staying): the new one is *pending* until its first use, which makes it the
 //! *current* one and ends the one before. A lost reply is harmless, and an old copy is cut off.
 //!
 //! Names are made anew from the spec, never copied from the old certificate (promise 2).

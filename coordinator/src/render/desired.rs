@@ -19,7 +19,7 @@ use crate::store::records::{FormationRecord, NodeRecord, Phase};
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// Transactions between snapshots: FIELD.md, 2 (memory).
+/// Transactions between snapshots: memory.
 const SNAPSHOT_COUNT: u64 = 10_000;
 /// History that is kept.
 const COMPACTION_RETENTION: Duration = Duration::from_secs(3600);

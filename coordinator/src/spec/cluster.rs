@@ -48,7 +48,7 @@ pub enum Names {
     Dns,
 }
 
-/// What etcd's data lies on: decides its timing (FIELD.md, 2).
+/// What etcd's data lies on: decides its timing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
@@ -66,7 +66,7 @@ pub struct EtcdSettings {
     pub storage: Storage,
 }
 
-/// How long certificates live, and when they are renewed (IDENTITY.md, Certificates).
+/// How long certificates live, and when they are renewed (docs/PROTOCOL.md, Certificates).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetimes {
     /// Life of etcd's leaves.

@@ -18,7 +18,7 @@ use crate::journey::Journey;
 use crate::lab::{HostSpec, Lab, LabOptions};
 use crate::{Binaries, report};
 
-/// Nodes that join and attach: as many as IDENTITY.md's figure for memory.
+/// Nodes that join and attach: what memory is measured at.
 const NODES: usize = 2000;
 /// Members of a cluster; a spec each.
 const MEMBERS: usize = 5;

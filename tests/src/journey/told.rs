@@ -1,4 +1,4 @@
-//! The three lines with which a program ends when it did not do what it was asked: `error:`, `cause:`, ` help:` (UX.md).
+//! The three lines with which a program ends when it did not do what it was asked: `error:`, `cause:`, ` help:`.
 
 /// What the three lines say. A cause may have an excerpt below it, indented to stand under its first line.
 #[derive(Debug, Clone, PartialEq, Eq)]

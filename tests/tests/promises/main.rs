@@ -1,4 +1,4 @@
-//! The promises of DESIGN.md that real hosts can show: one file a promise, headed by its goal and its method.
+//! The promises (`PROMISES.md`) that real hosts can show: one file a promise, headed by its goal and its method.
 //!
 //! Promises 1 (keys stay) and 4 (clients are not peers) are guarded where a whole cluster stands, by the checks of
 //! `lab::journey` in `journeys::formation::three_bare_hosts_become_a_healthy_cluster`; 2 (the coordinator decides names) by
