@@ -4,7 +4,7 @@
 //! a certificate with its key ([`pem`]), private keys that cannot be printed ([`secret`]), the join token ([`token`]), etcd's
 //! configuration by version ([`etcd_conf`]) and its service files ([`service_files`]), the block in `/etc/hosts` ([`hosts_block`]), paths
 //! on a node ([`paths`]), whole-file writing ([`atomic_file`]), the clock ([`clock`]), how errors read ([`error`]) and where a test may kill
-//! a process ([`failpoint`]).
+//! a process ([`mod@failpoint`]).
 //! Not here: anything that talks to a network, a store or a service manager.
 
 pub mod atomic_file;
