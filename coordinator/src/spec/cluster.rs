@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use pilaster_common::name::{ClusterName, DomainName, NodeName};
 use serde::{Deserialize, Serialize};
 
-/// A checked spec. Made by [`super::parse`] only.
+/// A checked spec. Made by [`super::parse()`] only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterSpec {
     /// Its name.

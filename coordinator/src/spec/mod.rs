@@ -1,6 +1,6 @@
 //! The spec: the YAML that a person writes, and the typed value that everything else uses.
 //!
-//! [`parse`] is the only way from text to [`ClusterSpec`]; [`template`] writes the first one. Not here: what a node becomes by it
+//! [`parse()`] is the only way from text to [`ClusterSpec`]; [`template()`] writes the first one. Not here: what a node becomes by it
 //! (`render`), who gets which names (`ca::issue`).
 
 mod cluster;

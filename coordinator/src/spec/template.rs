@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 use pilaster_common::name::{ClusterName, DomainName, NodeName};
 
-/// A commented spec; [`super::parse`] takes it as it is.
+/// A commented spec; [`super::parse()`] takes it as it is.
 pub fn template(
     cluster: &ClusterName,
     domain: &DomainName,

@@ -1,6 +1,6 @@
 //! What the coordinator must remember: one ordered key-value interface with compare-and-set transactions.
 //!
-//! [`KeyValue`] is the interface, [`redb`] the embedded implementation, [`conformance`] the suite that any implementation is held to.
+//! [`KeyValue`] is the interface, [`redb`] the embedded implementation, `conformance` the suite that any implementation is held to.
 //! [`keys`] has every key there is, [`records`] every value. Not here: CA keys, which lie in files of their own (`ca::vault`).
 
 mod conformance;
