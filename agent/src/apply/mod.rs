@@ -1,6 +1,6 @@
 //! The privileged half: the only code that writes under /etc, through one interface of fixed files and verbs ([`Host`]).
 //!
-//! What decides runs elsewhere (`reconcile::decide`) and hands [`Step`]s over ([`act`]); certificates are asked for and checked in
+//! What decides runs elsewhere (`reconcile::decide`) and hands [`Step`]s over ([`act()`]); certificates are asked for and checked in
 //! [`issue`]. Kept narrow so that the network half can become a process of its own.
 
 mod act;

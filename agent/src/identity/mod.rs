@@ -1,5 +1,5 @@
-//! The agent's own identity: its files ([`files`]), and how a token becomes one ([`join`], after the checks of [`preflight`] and of
-//! the coordinator's answer in [`reply`]), and the next one ([`renew`]).
+//! The agent's own identity: its files ([`files`]), and how a token becomes one ([`join()`], after the checks of [`preflight`] and of
+//! the coordinator's answer in [`reply`]), and the next one ([`renew()`]).
 
 mod files;
 mod join;

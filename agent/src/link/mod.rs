@@ -1,4 +1,4 @@
-//! The connection to the coordinator: whom to trust ([`verifier`]), how it is dialled ([`dial`]), when again ([`backoff`]), the stream
+//! The connection to the coordinator: whom to trust ([`verifier`]), how it is dialled ([`dial()`]), when again ([`backoff`]), the stream
 //! of reports and desired states ([`attach`]), and the only place where protobuf becomes ours ([`wire`]).
 
 pub(crate) mod attach;
