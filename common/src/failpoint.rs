@@ -1,6 +1,7 @@
 //! Points at which a test kills the process, to show that what was begun ends right after a restart.
 //!
-//! With the cargo feature `failpoints`, `PILASTER_FAILPOINT=name` kills the process by SIGKILL the first time it gets there. Without
+//! With the cargo feature `failpoints`, `PILASTER_FAILPOINT=name` kills the process by SIGKILL the first time it gets there;
+//! `PILASTER_FAILPOINT=stop:name` stops it there, so that a test can cut the power of its host at that very point. Without
 //! it, as in every release, the macro leaves nothing behind but the check that the name is in one of the lists.
 
 /// Declares the lists of names, and the check that a name is in one of them.
@@ -58,12 +59,19 @@ macro_rules! failpoint {
     }};
 }
 
-/// Kills this process if `PILASTER_FAILPOINT` named this point when the first one was reached.
+/// Kills or stops this process if `PILASTER_FAILPOINT` named this point when the first one was reached.
 #[cfg(feature = "failpoints")]
 pub fn reach(name: &str) {
+    use nix::sys::signal::{Signal, kill};
     static ARMED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    if ARMED.get_or_init(|| std::env::var("PILASTER_FAILPOINT").ok()).as_deref() == Some(name) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::SIGKILL);
+    let armed = ARMED.get_or_init(|| std::env::var("PILASTER_FAILPOINT").ok());
+    let Some(armed) = armed.as_deref() else { return };
+    let (point, signal) = match armed.strip_prefix("stop:") {
+        Some(point) => (point, Signal::SIGSTOP),
+        None => (armed, Signal::SIGKILL),
+    };
+    if point == name {
+        let _ = kill(nix::unistd::Pid::this(), signal);
     }
 }
 

@@ -207,7 +207,7 @@ fn up(id: Option<&str>, hosts: u8, life: Life) -> Result<Lab, LabError> {
         .map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)))
         .collect();
     let kept = life == Life::Kept;
-    let options = LabOptions { id: id.map(str::to_owned), hosts, memory_limit: None, kept };
+    let options = LabOptions { id: id.map(str::to_owned), hosts, kept, ..LabOptions::default() };
     let lab = report::step("switch, workstation and hosts are up", || Lab::up(options))?;
     match life {
         Life::Kept => report::note(format_args!("lab: `lab down --id {}` ends it", lab.id())),

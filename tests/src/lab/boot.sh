@@ -9,9 +9,17 @@ read -r stat </proc/self/stat
 echo "$stat" >"$pid_file.new"
 mv "$pid_file.new" "$pid_file"
 
-# The SD card: what the host writes goes to `upper`, which stays when the host dies.
-mkdir -p "$folder/upper" "$folder/work" "$folder/root"
-mount -t overlay -o "lowerdir=$lower,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder/root"
+# The SD card: what the host writes goes to `upper`, which stays when the host dies. It is a folder, or lies in a file system of its own
+# that only this mount namespace sees; its loop device goes with the namespace.
+card=$folder
+mkdir -p "$folder/root"
+if [ -e "$folder/card.img" ]; then
+    card=$folder/card
+    mkdir -p "$card"
+    mount -t ext4 -o loop "$folder/card.img" "$card"
+fi
+mkdir -p "$card/upper" "$card/work"
+mount -t overlay -o "lowerdir=$lower,upperdir=$card/upper,workdir=$card/work" overlay "$folder/root"
 cd "$folder/root"
 
 # A new card knows `localhost` and its own name, as Debian's installer does it. A test may have put another name there.

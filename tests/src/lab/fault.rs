@@ -27,14 +27,15 @@ impl Host {
         pid1.kill()
     }
 
-    /// Power off, and a new SD card: the next boot begins with an empty disk.
+    /// Power off, and a new SD card: the next boot begins with an empty disk, of the same kind.
     ///
     /// # Errors
     /// As [`Host::kill`]; or the disk cannot be removed.
     pub fn wipe(&self) -> Result<(), LabError> {
         self.kill()?;
         remove_tree(&self.disk())?;
-        remove_tree(&self.disk().with_file_name("work"))
+        remove_tree(&self.disk().with_file_name("work"))?;
+        if self.has_image() { self.make_image() } else { Ok(()) }
     }
 
     /// Plugs its cable in, or pulls it, at the switch's end: its eth0 keeps its address and loses its carrier.

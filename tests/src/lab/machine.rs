@@ -11,11 +11,12 @@ use crate::error::LabError;
 use crate::report;
 
 /// A file that the lab needs, and the package that brings it. A bare name is looked up in PATH.
-const NEEDED: [(&str, &str); 8] = [
+const NEEDED: [(&str, &str); 9] = [
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
     ("mount", "mount"),
+    ("mkfs.ext4", "e2fsprogs"),
     ("debootstrap", "debootstrap"),
     ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
     ("curl", "curl"),

@@ -7,6 +7,7 @@ use std::thread;
 use super::cgroup::Cgroup;
 use super::host::{Host, HostSpec};
 use super::id::{LabId, RUN_DIR};
+use super::image::Cards;
 use super::journal::{Journal, all_labs, lock};
 use super::process::ProcessId;
 use super::workstation::Workstation;
@@ -25,6 +26,8 @@ pub struct LabOptions {
     pub memory_limit: Option<u64>,
     /// Whether it outlives this process, until [`Lab::down`].
     pub kept: bool,
+    /// What the hosts write on.
+    pub cards: Cards,
 }
 
 /// A lab that stands. Dropped, it is taken down, unless it is kept.
@@ -44,7 +47,7 @@ impl Lab {
     /// # Errors
     /// Whatever cannot be made; nothing is left then.
     pub fn up(options: LabOptions) -> Result<Self, LabError> {
-        let LabOptions { id, hosts, memory_limit, kept } = options;
+        let LabOptions { id, hosts, memory_limit, kept, cards } = options;
         machine::prepare()?;
         let root = root::ensure()?;
         hosts.iter().try_for_each(HostSpec::check)?;
@@ -59,7 +62,7 @@ impl Lab {
 
         let mut lab = Self::described(journal);
         lab.stays = false; // what is half made goes when an error drops it
-        lab.create()?;
+        lab.create(cards)?;
         if kept {
             lab.keep()?;
         }
@@ -153,7 +156,7 @@ impl Lab {
         Self { dir: journal.id.state_dir(), journal, hosts, workstation, stays: true }
     }
 
-    fn create(&self) -> Result<(), LabError> {
+    fn create(&self, cards: Cards) -> Result<(), LabError> {
         fs::create_dir_all(&self.dir).map_err(at("make", &self.dir))?;
         net::create_switch(self.id())?;
         self.workstation.create(&self.journal.root)?;
@@ -161,6 +164,9 @@ impl Lab {
             net::plug_in(self.id(), host.name(), index + 1, &host.spec.address)?;
             if let (Some(cgroup), Some(limit)) = (&host.cgroup, self.journal.memory_limit) {
                 cgroup.create(limit)?;
+            }
+            if cards == Cards::Images {
+                host.make_image()?;
             }
         }
         thread::scope(|scope| {

@@ -1,10 +1,10 @@
 //! What the tests of trust begin with: hosts, and a cluster on them.
 
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use lab::journey::Journey;
-use lab::{Binaries, Host, HostSpec, Lab, LabError, LabOptions};
+use lab::{Binaries, Host, HostSpec, Lab, LabError, LabOptions, wait_until};
 use serde_json::Value;
 
 /// A busy machine gets ten times what is usual.
@@ -50,4 +50,46 @@ pub(crate) fn etcd_pid(host: &Host) -> Result<String, LabError> {
 pub(crate) fn was_killed(status: ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt;
     status.signal() == Some(9) || status.code() == Some(137)
+}
+
+/// The environment variable that arms a point of `common::failpoint`.
+pub(crate) const FAILPOINT: &str = "PILASTER_FAILPOINT";
+
+/// The line that `enroll` prints, with the token in /root/token.
+pub(crate) fn join_line(host: &Host) -> Result<Command, LabError> {
+    host.command(["pilaster-agent", "join", "192.168.7.2:7443", "--token-file", "/root/token"])
+}
+
+/// A host on a new card with the agent installed, and a token for it in /root/token.
+pub(crate) fn new_card(lab: &Lab, journey: &Journey<'_>, host: &Host) -> Result<(), LabError> {
+    let joined =
+        !lab.workstation().exec_ok(["cat", "coordinator/audit.log"])?.contains(r#""did":"join""#);
+    host.wipe()?;
+    host.boot()?;
+    journey.install_agent(host)?;
+    let more: &[&str] = if joined { &[] } else { &["--replace"] };
+    host.write("/root/token", journey.token(host.name(), more)?, 0o600)
+}
+
+/// Waits until the one node of a cluster has a stream.
+pub(crate) fn await_connected(journey: &Journey<'_>, point: &str) -> Result<(), LabError> {
+    wait_until(&format!("{point}: connected"), LIMIT, || is_connected(journey))
+}
+
+/// Waits until every certificate is another one than before, and seen served.
+pub(crate) fn await_all_new(
+    journey: &Journey<'_>,
+    before: &[(String, String, String)],
+    point: &str,
+) -> Result<(), LabError> {
+    wait_until(&format!("{point}: every certificate is new and served"), LIMIT, || {
+        let now = served(journey)?;
+        let is_new = |(old, new): (&(String, String, String), &(String, String, String))| {
+            !new.2.is_empty() && old.2 != new.2
+        };
+        if now.len() == before.len() && before.iter().zip(&now).all(is_new) {
+            return Ok(true);
+        }
+        Err(LabError::NotYet(format!("{now:?}")))
+    })
 }

@@ -10,12 +10,13 @@
 use std::process::Stdio;
 
 use lab::journey::Journey;
-use lab::{Binaries, Host, Lab, LabError, wait_until};
+use lab::{Binaries, LabError, wait_until};
 use pilaster_common::failpoint::{AGENT, COORDINATOR};
 
-use super::bench::{LIMIT, cluster, etcd_pid, hosts, is_connected, served, was_killed};
-
-const FAILPOINT: &str = "PILASTER_FAILPOINT";
+use super::bench::{
+    FAILPOINT, LIMIT, await_all_new, await_connected, cluster, etcd_pid, hosts, join_line,
+    new_card, served, was_killed,
+};
 
 #[test]
 fn a_join_that_is_killed_at_any_boundary_is_finished_by_typing_the_same_line_again()
@@ -25,8 +26,7 @@ fn a_join_that_is_killed_at_any_boundary_is_finished_by_typing_the_same_line_aga
     let mut journey = Journey::begin(&lab, &binaries)?;
     journey.apply()?;
     for point in AGENT.iter().filter(|point| point.starts_with("join.")) {
-        let token = new_card(&lab, &journey, host)?;
-        host.write("/root/token", &token, 0o600)?;
+        new_card(&lab, &journey, host)?;
         let mut join = join_line(host)?;
         let status = join.env(FAILPOINT, point).status().expect("runs");
         assert!(was_killed(status), "{point} was not reached: {status}");
@@ -39,8 +39,7 @@ fn a_join_that_is_killed_at_any_boundary_is_finished_by_typing_the_same_line_aga
         await_connected(&journey, point)?;
     }
     for point in COORDINATOR.iter().filter(|point| point.starts_with("join.")) {
-        let token = new_card(&lab, &journey, host)?;
-        host.write("/root/token", &token, 0o600)?;
+        new_card(&lab, &journey, host)?;
         journey.restart_coordinator_with(FAILPOINT, point)?;
         let mut join = join_line(host)?.stdin(Stdio::null()).spawn().expect("runs");
         let status = journey.coordinator_ended()?;
@@ -88,41 +87,4 @@ fn a_renewal_that_is_killed_at_any_boundary_ends_right_after_a_restart() -> Resu
     }
     assert_eq!(etcd_pid(host)?, etcd, "etcd went on all the while");
     Ok(())
-}
-
-fn join_line(host: &Host) -> Result<std::process::Command, LabError> {
-    host.command(["pilaster-agent", "join", "192.168.7.2:7443", "--token-file", "/root/token"])
-}
-
-/// A host on a new card with the agent installed, and a token for it.
-fn new_card(lab: &Lab, journey: &Journey<'_>, host: &Host) -> Result<String, LabError> {
-    let joined =
-        !lab.workstation().exec_ok(["cat", "coordinator/audit.log"])?.contains(r#""did":"join""#);
-    host.wipe()?;
-    host.boot()?;
-    journey.install_agent(host)?;
-    let more: &[&str] = if joined { &[] } else { &["--replace"] };
-    journey.token(host.name(), more)
-}
-
-fn await_connected(journey: &Journey<'_>, point: &str) -> Result<(), LabError> {
-    wait_until(&format!("{point}: connected"), LIMIT, || is_connected(journey))
-}
-
-/// Waits until every certificate is another one than before, and seen served.
-fn await_all_new(
-    journey: &Journey<'_>,
-    before: &[(String, String, String)],
-    point: &str,
-) -> Result<(), LabError> {
-    wait_until(&format!("{point}: every certificate is new and served"), LIMIT, || {
-        let now = served(journey)?;
-        let is_new = |(old, new): (&(String, String, String), &(String, String, String))| {
-            !new.2.is_empty() && old.2 != new.2
-        };
-        if now.len() == before.len() && before.iter().zip(&now).all(is_new) {
-            return Ok(true);
-        }
-        Err(LabError::NotYet(format!("{now:?}")))
-    })
 }

@@ -5,5 +5,6 @@ mod denying;
 mod failpoints;
 mod matrix;
 mod moving;
+mod power;
 mod rotation;
 mod traffic;
