@@ -116,6 +116,14 @@ impl StatusView {
     }
 }
 
+/// What a node says stands in its way, a line each.
+pub(super) fn problem_lines(node: &pb::NodeStatus) -> Vec<String> {
+    let problems = node.report.iter().flat_map(|report| &report.problems);
+    problems
+        .map(|problem| plain(&format!("{}: {}; {}", problem.what, problem.cause, problem.help)))
+        .collect()
+}
+
 impl NodeView {
     fn new(node: &pb::NodeStatus, now: Timestamp) -> Self {
         let report = node.report.as_ref();
@@ -124,11 +132,7 @@ impl NodeView {
         let etcd =
             report.and_then(|report| report.etcd.as_ref()).filter(|etcd| etcd.reachable && fresh);
         let ends = report.and_then(leaves_end);
-        let mut problems: Vec<String> = report
-            .iter()
-            .flat_map(|report| &report.problems)
-            .map(|problem| plain(&format!("{}: {}; {}", problem.what, problem.cause, problem.help)))
-            .collect();
+        let mut problems = problem_lines(node);
         if !node.refusal.is_empty() {
             problems.push(plain(&format!("refused: {}", node.refusal)));
         }

@@ -79,6 +79,47 @@ async fn channel(stream: TlsStream<TcpStream>) -> Result<Channel, LabError> {
     endpoint.connect_with_connector(connector).await.map_err(|error| failed("HTTP/2")(&error))
 }
 
+/// A connection for Join, and what a proof is bound to.
+pub struct JoinConnection {
+    channel: Channel,
+    exporter: [u8; 32],
+}
+
+impl JoinConnection {
+    /// Dials without a certificate.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn open(address: SocketAddr) -> Result<Self, LabError> {
+        let stream = tls(address, "join.pilaster.internal", None).await?;
+        let exported = stream.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
+        let exporter = exported.map_err(|error| failed("exporter")(&error))?;
+        Ok(Self { channel: channel(stream).await?, exporter })
+    }
+
+    /// The question for an identity, proved for this connection and this CSR.
+    pub fn request(&self, token: &JoinToken, node: &str, csr: Vec<u8>) -> pb::JoinRequest {
+        pb::JoinRequest {
+            token_id: token.id.to_vec(),
+            node: node.into(),
+            mac: token.proof_key().prove(&self.exporter, &csr, node),
+            csr,
+            facts: Some(facts(node)),
+            boot_id: "boot".into(),
+            nonce: vec![7; 16],
+        }
+    }
+
+    /// Asks, whatever connection the question was made for.
+    ///
+    /// # Errors
+    /// The coordinator's refusal.
+    pub async fn send(&self, request: pb::JoinRequest) -> Result<pb::JoinReply, tonic::Status> {
+        let reply = EnrollmentClient::new(self.channel.clone()).join(request).await?;
+        Ok(reply.into_inner())
+    }
+}
+
 /// Joins: a new key, one connection, one question. Answers the identity.
 ///
 /// # Errors
@@ -87,24 +128,10 @@ pub async fn join(address: SocketAddr, node: &str, token: &str) -> Result<Pair, 
     let token: JoinToken = token.parse().map_err(|error| failed("token")(&error))?;
     let key = PrivateKey::generate().map_err(|error| failed("key")(&error))?;
     let csr = key.to_csr().map_err(|error| failed("CSR")(&error))?;
-    let stream = tls(address, "join.pilaster.internal", None).await?;
-    let exporter = stream
-        .get_ref()
-        .1
-        .export_keying_material([0; 32], EXPORTER_LABEL, None)
-        .map_err(|error| failed("exporter")(&error))?;
-    let request = pb::JoinRequest {
-        token_id: token.id.to_vec(),
-        node: node.into(),
-        mac: token.proof_key().prove(&exporter, &csr, node),
-        csr,
-        facts: Some(facts(node)),
-        boot_id: "boot".into(),
-        nonce: vec![7; 16],
-    };
-    let reply = EnrollmentClient::new(channel(stream).await?).join(request).await;
-    let reply = reply.map_err(|status| failed("join")(&status))?.into_inner();
-    let chain = reply.chain.into_iter().map(CertificateDer::from).collect();
+    let connection = JoinConnection::open(address).await?;
+    let reply = connection.send(connection.request(&token, node, csr)).await;
+    let chain = reply.map_err(|status| failed("join")(&status))?.chain;
+    let chain = chain.into_iter().map(CertificateDer::from).collect();
     Pair::new(chain, key).map_err(|error| failed("identity")(&error))
 }
 

@@ -6,5 +6,8 @@ mod failpoints;
 mod matrix;
 mod moving;
 mod power;
+mod proof;
 mod rotation;
+mod silence;
+mod taken_back;
 mod traffic;

@@ -4,6 +4,11 @@
 //! boundary of [`AGENT`] the agent stops itself, the power is cut, the host boots. A join is finished by typing the same line again,
 //! if the token is still there; everything else comes right by itself. Never is an identity or a pair damaged.
 
+#![expect(
+    clippy::zombie_processes,
+    reason = "a test that fails ends its whole lab, these processes too"
+)]
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::Stdio;
 use std::time::Duration;

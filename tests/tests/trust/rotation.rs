@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use lab::journey::Journey;
+use lab::journey::{Journey, keys};
 use lab::load::judge::{History, judge};
 use lab::prove::renewals;
 use lab::{Binaries, LabError, wait_until};
@@ -34,6 +34,8 @@ fn promise_06_rotating_everything_restarts_nothing_and_fails_no_write() -> Resul
     let pids = |lab: &lab::Lab| lab.hosts().iter().map(etcd_pid).collect::<Result<Vec<_>, _>>();
     let pids_before = pids(&lab)?;
     let logs_before = etcd_log_lines(&lab)?;
+
+    let keys_before = keys::needles(&lab)?;
 
     let writer = lab::load::write::start(&journey, LAB.as_ref())?;
     let (start, mut rotations) = (Instant::now(), 0);
@@ -63,6 +65,11 @@ fn promise_06_rotating_everything_restarts_nothing_and_fails_no_write() -> Resul
         rejected(&logs_before),
         "the proofs leave no line"
     );
+    for needles in [keys_before, keys::needles(&lab)?] {
+        let searched = keys::search_for(&lab, &needles)?; // promise 1: all disks, logs and the store
+        assert_eq!((searched.keys, searched.missed), (12, vec![]), "what was planted is found");
+        assert!(searched.leaks.is_empty(), "{:?}", searched.leaks);
+    }
     Ok(())
 }
 

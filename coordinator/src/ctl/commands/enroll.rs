@@ -14,6 +14,7 @@ use crate::config::owner;
 use crate::ctl::dial::dial;
 use crate::ctl::exit::{CtlError, Exit};
 use crate::ctl::output;
+use crate::ctl::status_view::problem_lines;
 use crate::spec::parse_span;
 
 const WHAT: &str = "cannot enroll";
@@ -203,9 +204,7 @@ fn steps(node: &pb::NodeStatus) -> Vec<String> {
         lines
             .push(format!("has etcd {etcd} on {arch}, {} MiB of memory", facts.memory_bytes >> 20));
     }
-    for problem in node.report.iter().flat_map(|report| &report.problems) {
-        lines.push(plain(&format!("{}: {}; {}", problem.what, problem.cause, problem.help)));
-    }
+    lines.extend(problem_lines(node));
     let later = [
         (pb::NodePhase::Certified, "holds its certificates"),
         (pb::NodePhase::Ready, "has all its files"),

@@ -11,6 +11,7 @@ use crate::agent_api::wire;
 use crate::ctl::dial::dial;
 use crate::ctl::exit::{CtlError, Exit};
 use crate::ctl::output;
+use crate::ctl::status_view::problem_lines;
 use crate::spec::parse_span;
 
 const WHAT: &str = "cannot rotate";
@@ -49,12 +50,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
     }
     let asked = rotating.len();
     let context = Context { socket: context.socket.clone(), cluster };
-    let mut left = rotating;
-    let followed = tokio::time::timeout(args.timeout, follow(&context, &mut left)).await;
+    let mut waiting = Waiting { left: rotating, told: vec![] };
+    let followed = tokio::time::timeout(args.timeout, follow(&context, &mut waiting)).await;
     match followed {
         Ok(followed) => followed?,
         Err(_) => {
-            let names: Vec<String> = left.iter().map(name).collect();
+            let names: Vec<String> = waiting.left.iter().map(name).collect();
             let cause = format!("not replaced within {:?}: {}", args.timeout, names.join(", "));
             let help =
                 "coordctl status says what the nodes wait for; coordctl certs what is served";
@@ -68,20 +69,45 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
     Ok(if skipped.is_empty() { Exit::Done } else { Exit::NotHealthy })
 }
 
-/// Takes each certificate off `left` as soon as the new one is in use.
-async fn follow(context: &Context, left: &mut Vec<pb::Rotating>) -> Result<(), CtlError> {
+/// What is waited for.
+struct Waiting {
+    left: Vec<pb::Rotating>,
+    /// What the nodes have said stands in the way; each is shown once.
+    told: Vec<String>,
+}
+
+/// Takes each certificate off the list as soon as the new one is in use, and shows what its node says stands in the way.
+async fn follow(context: &Context, waiting: &mut Waiting) -> Result<(), CtlError> {
     let mut states = watch(context, WHAT).await?;
-    while !left.is_empty() {
+    while !waiting.left.is_empty() {
         let state = next_state(&mut states, WHAT).await?;
-        left.retain(|rotating| {
+        waiting.left.retain(|rotating| {
             let replaced = is_replaced(&state, rotating);
             if replaced {
                 output::note(&format!("{}: new", name(rotating)));
             }
             !replaced
         });
+        for told in in_the_way(&state, &waiting.left) {
+            if !waiting.told.contains(&told) {
+                output::note(&told);
+                waiting.told.push(told);
+            }
+        }
     }
     Ok(())
+}
+
+/// What the nodes whose certificates are waited for say, a line each.
+fn in_the_way(state: &pb::ClusterStatus, left: &[pb::Rotating]) -> Vec<String> {
+    let waited_for = |node: &&pb::NodeStatus| left.iter().any(|waits| waits.node == node.name);
+    let lines = |node: &pb::NodeStatus| {
+        problem_lines(node)
+            .into_iter()
+            .map(|line| format!("{}: {line}", node.name))
+            .collect::<Vec<_>>()
+    };
+    state.nodes.iter().filter(waited_for).flat_map(lines).collect()
 }
 
 fn name(rotating: &pb::Rotating) -> String {
