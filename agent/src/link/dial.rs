@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn promise_03_nothing_is_sent_before_the_pin_holds() {
+    async fn agent_sends_nothing_before_pin_holds() {
         let (ca, other) = (TestCa::new("control"), TestCa::new("other"));
         let (mine, foreign) = (Pins::one(ca.pin()), Pins::one([7; 32]));
 

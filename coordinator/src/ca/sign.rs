@@ -235,21 +235,41 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
     const LIFE: std::time::Duration = std::time::Duration::from_secs(365 * 86_400);
 
-    #[test]
-    fn promise_02_a_request_for_a_ca_with_foreign_names_gets_an_own_leaf() {
+    /// What a leaf is made of, signed for the key of a request that asks for more.
+    fn signed_for(
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (Authority, CertificateDer<'static>) {
         let key = rcgen::KeyPair::generate().expect("random bytes");
         let mut params = CertificateParams::new(vec!["other.example".to_owned()]).expect("good");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        change(&mut params);
         let csr = params.serialize_request(&key).expect("signs");
         let public_key = certificate::read_request(csr.der()).expect("signed by its key");
         let ca = Authority::generate("x client", PathLength::One, NOW).expect("makes");
         let leaf = ca.sign(&issue::client("admin", LIFE, NOW), &public_key).expect("signs");
-        let facts = certificate::read(&leaf).expect("reads");
-        assert!(facts.names.is_empty());
+        (ca, leaf)
+    }
+
+    #[test]
+    fn csr_asking_for_ca_true_gets_a_leaf() {
+        let (ca, leaf) = signed_for(|params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        });
         let (_, parsed) = x509_parser::parse_x509_certificate(&leaf).expect("parses");
         assert!(!parsed.is_ca());
-        assert_eq!(facts.issuer_key_id, ca.key_id());
+        let usages = parsed.key_usage().expect("parses").expect("has some").value;
+        assert!(usages.digital_signature() && !usages.key_cert_sign());
+        assert_eq!(certificate::read(&leaf).expect("reads").issuer_key_id, ca.key_id());
+    }
+
+    #[test]
+    fn csr_with_foreign_names_gets_own_names() {
+        let (_, leaf) = signed_for(|params| {
+            params.distinguished_name.push(rcgen::DnType::CommonName, "root");
+        });
+        let facts = certificate::read(&leaf).expect("reads");
+        assert!(facts.names.is_empty());
+        assert_eq!(facts.common_name, "admin");
     }
 
     #[test]

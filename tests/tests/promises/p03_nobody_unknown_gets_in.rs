@@ -113,10 +113,14 @@ fn handshakes_without_an_identity_are_refused(lab: &Lab) -> Result<(), LabError>
         matches!(from_ws(&format!("{JOIN} -tls1_3")), Answer::Served),
         "for Join none is asked"
     );
+    tls12_refused(&from_ws);
+    Ok(())
+}
+
+fn tls12_refused(from_ws: &impl Fn(&str) -> Answer) {
     for name in [JOIN, AGENTS] {
         assert_refused(&from_ws(&format!("{name} -tls1_2")), "protocol version");
     }
-    Ok(())
 }
 
 async fn every_other_call_over_a_connection_for_join_is_unknown() {
