@@ -22,8 +22,11 @@ pub struct Journal {
     pub owner: ProcessId,
     /// Whether it outlives its owner, until `lab down`.
     pub kept: bool,
-    /// The root file system below the hosts' disks.
+    /// The root file system whose tools the workstation has.
     pub root: PathBuf,
+    /// The root file systems below the hosts' disks, in the order of `hosts`.
+    #[serde(default)] // not in the journals of older programs, which only need to be ended
+    pub host_roots: Vec<PathBuf>,
     /// Its hosts, in the order of their ports at the switch.
     pub hosts: Vec<HostSpec>,
     /// The memory of each host, in bytes.

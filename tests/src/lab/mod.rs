@@ -1,8 +1,11 @@
 //! Hosts, their network and the person's workstation; see the crate for a tour.
 
+mod alpine;
 mod architecture;
 mod card;
 mod cgroup;
+mod debian;
+mod emulator;
 pub mod etcd;
 mod fault;
 mod host;
@@ -24,6 +27,7 @@ pub use id::LabId;
 pub(crate) use journal::all_ids;
 pub use journal::{Journal, all_labs};
 pub use process::ProcessId;
+pub use root::Root;
 pub use sweep::{sweep, take_down};
 pub use up_down::{Lab, LabOptions};
 pub use workstation::Workstation;
