@@ -46,8 +46,6 @@ pub enum LabError {
     NotRelease { line: &'static str },
     #[error("cannot build etcd {version}")]
     NoGo { version: &'static str, source: io::Error },
-    #[error("cannot run programs for 64-bit ARM")]
-    NoEmulator { source: Box<LabError> },
     #[error("cannot find the Debian archive")]
     NoDebianArchive { known: String },
     #[error("cannot have etcd {wanted}")]
@@ -73,9 +71,7 @@ impl LabError {
             Self::NoTrixie { script } => {
                 format!("this debootstrap does not know trixie: no {}", script.display())
             }
-            Self::Install { source, .. } | Self::NoEmulator { source } => {
-                format!("{source}: {}", source.cause())
-            }
+            Self::Install { source, .. } => source.cause(),
             Self::Start { source, .. } | Self::File { source, .. } => source.to_string(),
             Self::Failed { output, .. } => told_output(output),
             Self::NotInTime { limit, last, .. } => {
@@ -132,9 +128,6 @@ impl LabError {
             }
             Self::NotRelease { line } => format!("`{line}`"),
             Self::NoGo { .. } => "install Go 1.26 or later and put it into PATH".to_owned(),
-            Self::NoEmulator { .. } => {
-                "the kernel must have binfmt_misc, and apt qemu-user-static".to_owned()
-            }
             Self::NoDebianArchive { .. } => {
                 "name Debian's archive in /etc/apt/sources.list".to_owned()
             }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;
+use super::emulator;
 use super::id::{HUB, LabId, WORKSTATION};
 use super::net;
 use super::process::ProcessId;
@@ -119,6 +120,7 @@ impl Host {
     }
 
     fn start_pid1(&self) -> Result<(), LabError> {
+        let emulator = emulator::ensure(self.spec.root.architecture())?.unwrap_or_default();
         let folder = self.id.host_dir(self.name());
         fs::create_dir_all(&folder).map_err(at("make", &folder))?;
         let console_file = self.console_file();
@@ -136,7 +138,7 @@ impl Host {
         command.args(["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork"]);
         command.args(["setpriv", "--bounding-set", DROPPED]);
         command.args(["sh", "-c", include_str!("boot.sh"), "boot.sh", self.name()]);
-        command.args([&self.root, &folder, &self.pid_file()]);
+        command.args([&self.root, &folder, &self.pid_file(), &emulator]);
         command.stdin(Stdio::null()).stdout(console).stderr(errors);
         let status = command.status();
         status

@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::cgroup;
 use super::id::LabId;
 use super::journal::{Journal, all_ids, names_in};
 use super::process::ProcessId;
-use super::{cgroup, emulator};
 use crate::command::run;
 use crate::error::{LabError, at};
 use crate::report;
@@ -48,8 +48,7 @@ pub fn take_down(id: &LabId) -> Result<(), LabError> {
     }
     remove_tree(&id.workstation_etc())?;
     remove_tree(&id.state_dir())?;
-    remove_tree(&id.run_dir())?;
-    emulator::disable_unless_needed()
+    remove_tree(&id.run_dir())
 }
 
 /// Removes a folder with all that is in it, if it is there.

@@ -11,7 +11,7 @@ use super::journal::{Journal, all_labs, lock};
 use super::process::ProcessId;
 use super::root::Root;
 use super::workstation::Workstation;
-use super::{emulator, machine, net, root, sweep};
+use super::{machine, net, root, sweep};
 use crate::error::{LabError, at};
 use crate::report;
 
@@ -161,7 +161,6 @@ impl Lab {
         net::create_switch(self.id())?;
         self.workstation.create(&self.journal.root)?;
         for (index, host) in self.hosts.iter().enumerate() {
-            emulator::enable(host.stands_on().architecture())?;
             net::plug_in(self.id(), host.name(), index + 1, &host.spec.address)?;
             if let (Some(cgroup), Some(limit)) = (&host.cgroup, self.journal.memory_limit) {
                 cgroup.create(limit)?;
