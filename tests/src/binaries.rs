@@ -8,11 +8,15 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use crate::command::line_of;
+use crate::command::{line_of, run};
 use crate::error::{LabError, at};
+use crate::lab::machine;
 use crate::report;
 
 const AGENT: &str = "pilaster-agent";
+/// The agent without a dynamic linker, in a folder that `PILASTER_LAB_BINARIES` names.
+const STATIC_AGENT: &str = "pilaster-agent-static";
+const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
 const COORDINATOR: &str = "pilaster-coordinator";
 const COORDCTL: &str = "coordctl";
 const PACKAGING: &str = "pilaster-packaging";
@@ -66,15 +70,27 @@ impl Binaries {
         Ok(built.insert(binaries).clone())
     }
 
-    fn taken_from(folder: &Path, workspace: &Path) -> Result<Self, LabError> {
-        let (newer, changed) = newest_source(workspace)?;
-        let fresh = |binary| {
-            let path = folder.join(binary);
-            let is_fresh = modified(&path)? > changed;
-            let stale =
-                || LabError::Stale { folder: folder.to_owned(), binary, newer: newer.clone() };
-            if is_fresh { Ok(path) } else { Err(stale()) }
+    /// The agent for hosts with musl: static, in release mode. What Alpine's package will hold, but for that package's smaller profile.
+    ///
+    /// # Errors
+    /// The standard library for it or a C compiler cannot be had, or the build fails. Where `PILASTER_LAB_BINARIES` names a folder, its
+    /// `pilaster-agent-static` is missing or older than a source file.
+    pub fn static_agent() -> Result<PathBuf, LabError> {
+        static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
+        let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(agent) = &*built {
+            return Ok(agent.clone());
+        }
+        let agent = match env::var_os(FOLDER_VARIABLE) {
+            Some(folder) => fresh(Path::new(&folder), STATIC_AGENT, &newest_source(workspace())?)?,
+            None => report::step("static agent built", build_static_agent)?,
         };
+        Ok(built.insert(agent).clone())
+    }
+
+    fn taken_from(folder: &Path, workspace: &Path) -> Result<Self, LabError> {
+        let newest = newest_source(workspace)?;
+        let fresh = |binary| fresh(folder, binary, &newest);
         Ok(Self {
             agent: fresh(AGENT)?,
             coordinator: fresh(COORDINATOR)?,
@@ -82,6 +98,29 @@ impl Binaries {
             xtask: fresh(XTASK)?,
         })
     }
+}
+
+/// The binary in `folder`, unless the newest source file is newer.
+fn fresh(
+    folder: &Path,
+    binary: &'static str,
+    (newer, changed): &(PathBuf, SystemTime),
+) -> Result<PathBuf, LabError> {
+    let path = folder.join(binary);
+    if modified(&path)? > *changed {
+        return Ok(path);
+    }
+    Err(LabError::Stale { folder: folder.to_owned(), binary, newer: newer.clone() })
+}
+
+/// ring has C in it, hence Debian's musl compiler; rustup brings the standard library.
+fn build_static_agent() -> Result<PathBuf, LabError> {
+    machine::install_missing(&[("musl-gcc", "musl-tools")])?;
+    run("rustup", ["target", "add", STATIC_TARGET])?;
+    let mut cargo = cargo(&["build", "--release", "--target", STATIC_TARGET, "--package", AGENT]);
+    cargo.env("CC_x86_64_unknown_linux_musl", "musl-gcc");
+    let messages = built_by(cargo)?;
+    Ok(executable(&messages, AGENT).expect("cargo names the executable that it has built"))
 }
 
 fn build_instrumented() -> Result<Binaries, LabError> {
@@ -97,24 +136,9 @@ fn build() -> Result<Binaries, LabError> {
 }
 
 fn build_with(words: &[&str]) -> Result<Binaries, LabError> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(words).args(["--package", AGENT, "--package", COORDINATOR]);
-    cargo.args(["--package", PACKAGING]);
-    cargo.arg("--message-format=json-render-diagnostics").current_dir(workspace());
-    for (name, _) in env::vars_os().filter(|(name, _)| is_about_a_package(name)) {
-        cargo.env_remove(name);
-    }
-    let line = line_of(&cargo);
-    let output = cargo.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|source| LabError::Start { line: line.clone(), source })?;
-    if !output.status.success() {
-        let said = "cargo said why, above".into();
-        return Err(LabError::Failed {
-            line,
-            output: std::process::Output { stdout: said, ..output },
-        });
-    }
-    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut cargo = cargo(words);
+    cargo.args(["--package", AGENT, "--package", COORDINATOR, "--package", PACKAGING]);
+    let messages = built_by(cargo)?;
     let built = |name| {
         executable(&messages, name)
             .expect("all packages are built, and cargo names each executable")
@@ -125,6 +149,30 @@ fn build_with(words: &[&str]) -> Result<Binaries, LabError> {
         coordctl: built(COORDCTL),
         xtask: built(XTASK),
     })
+}
+
+fn cargo(words: &[&str]) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(words).arg("--message-format=json-render-diagnostics").current_dir(workspace());
+    for (name, _) in env::vars_os().filter(|(name, _)| is_about_a_package(name)) {
+        cargo.env_remove(name);
+    }
+    cargo
+}
+
+/// Runs cargo, and answers its messages.
+fn built_by(mut cargo: Command) -> Result<String, LabError> {
+    let line = line_of(&cargo);
+    let output = cargo.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|source| LabError::Start { line: line.clone(), source })?;
+    if !output.status.success() {
+        let said = "cargo said why, above".into();
+        return Err(LabError::Failed {
+            line,
+            output: std::process::Output { stdout: said, ..output },
+        });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Whether `cargo run` or `cargo test` has set this variable to describe the package of this very program. ring's build script looks at

@@ -9,15 +9,16 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::bench::{self, bare};
 use crate::demo::{self, Afterwards};
 use crate::error::LabError;
+use crate::lab::etcd::{self, EtcdRelease};
 use crate::lab::{
-    HostSpec, Journal, Lab, LabId, LabOptions, LinkState, all_ids, all_labs, machine, root,
+    HostSpec, Journal, Lab, LabId, LabOptions, LinkState, Root, all_ids, all_labs, machine, root,
     take_down,
 };
 use crate::load::{handshake, write};
 use crate::prove::renewals;
 use crate::report;
 
-/// Real hosts on one machine: Debian with OpenRC and etcd, on a network of their own
+/// Real hosts on one machine: Debian or Alpine with OpenRC and etcd, on a network of their own
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong usage; `exec` ends with the command's own.
 #[derive(Debug, Parser)]
@@ -37,6 +38,9 @@ enum Action {
         /// How many hosts
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=200))]
         hosts: u8,
+        /// What they stand on; several, with commas, for one host each, the last for all that remain
+        #[arg(long, value_delimiter = ',', default_value = "debian")]
+        root: Vec<Root>,
         /// Stay, and take it down at the end: with Ctrl-C or SIGTERM
         #[arg(long)]
         foreground: bool,
@@ -75,6 +79,12 @@ enum Action {
     },
     /// Show all labs and hosts
     Status,
+    /// Make etcd of every minor version, or just one, and show its version and where it is
+    Etcd {
+        /// `3.5.16`, or `3.5` for the newest of that minor
+        #[arg(value_name = "VERSION")]
+        only_version: Option<EtcdRelease>,
+    },
     /// Show the main job: from three bare hosts to a healthy cluster, checked and timed
     Demo {
         /// Leave the lab standing
@@ -141,8 +151,10 @@ pub fn main() -> ExitCode {
     let Arguments { id, action } = Arguments::parse();
     let id = id.as_deref();
     let done = match action {
-        Action::Up { hosts, foreground: false } => up(id, hosts, Life::Kept).and_then(|_| status()),
-        Action::Up { hosts, foreground: true } => up_in_the_foreground(id, hosts),
+        Action::Up { hosts, root, foreground: false } => {
+            up(id, hosts, &root, Life::Kept).and_then(|_| status())
+        }
+        Action::Up { hosts, root, foreground: true } => up_in_the_foreground(id, hosts, &root),
         Action::Down => down(id),
         Action::Exec { node, command } => exec(id, &node, &command),
         Action::Kill { node } => on_host(id, &node, "killed", |lab| lab.find_host(&node)?.kill()),
@@ -159,6 +171,7 @@ pub fn main() -> ExitCode {
             })
         }
         Action::Status => status(),
+        Action::Etcd { only_version } => show_etcd(only_version),
         Action::Bench { what: Bench::Identity } => bench::identity().map(|()| ExitCode::SUCCESS),
         Action::Prove { what: Prove::Renewals, rounds } => prove_renewals(rounds),
         Action::Load { what: Load::Write(load) } => write::run(&load).map(|()| ExitCode::SUCCESS),
@@ -200,11 +213,21 @@ enum Life {
     Ours,
 }
 
-fn up(id: Option<&str>, hosts: u8, life: Life) -> Result<Lab, LabError> {
+fn up(id: Option<&str>, hosts: u8, roots: &[Root], life: Life) -> Result<Lab, LabError> {
     report::step("this machine is ready", machine::prepare)?;
-    report::step("the root file system is there", root::ensure)?;
+    let roots = &roots[..roots.len().min(hosts.into())];
+    report::step("the root file systems are there", || {
+        [&[Root::Debian], roots]
+            .concat()
+            .into_iter()
+            .try_for_each(|root| root::ensure(root).map(drop))
+    })?;
+    let root_of =
+        |n: u8| roots.get(usize::from(n) - 1).or(roots.last()).copied().unwrap_or_default();
     let hosts = (1..=hosts)
-        .map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)))
+        .map(|n| {
+            HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)).on(root_of(n))
+        })
         .collect();
     let kept = life == Life::Kept;
     let options = LabOptions { id: id.map(str::to_owned), hosts, kept, ..LabOptions::default() };
@@ -216,10 +239,10 @@ fn up(id: Option<&str>, hosts: u8, life: Life) -> Result<Lab, LabError> {
     Ok(lab)
 }
 
-fn up_in_the_foreground(id: Option<&str>, hosts: u8) -> Result<ExitCode, LabError> {
+fn up_in_the_foreground(id: Option<&str>, hosts: u8, roots: &[Root]) -> Result<ExitCode, LabError> {
     let ends = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
     ends.thread_block().expect("both signals can be blocked"); // one that comes while it is stood up waits until then
-    let lab = up(id, hosts, Life::Ours)?;
+    let lab = up(id, hosts, roots, Life::Ours)?;
     status()?;
     ends.wait().expect("the set is not empty");
     report::step(format_args!("lab {} is down", lab.id().clone()), || lab.down())?;
@@ -291,6 +314,19 @@ fn status() -> Result<ExitCode, LabError> {
             report::line(format_args!(
                 "{id:<12} {owner:<10} {name:<20} {address:<18} {state:<6} {pid}"
             ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_etcd(only_version: Option<EtcdRelease>) -> Result<ExitCode, LabError> {
+    let releases = only_version.map_or_else(|| EtcdRelease::ALL.to_vec(), |only| vec![only]);
+    for release in releases {
+        let programs = etcd::ensure(release)?;
+        let version = programs.version()?;
+        for path in [Some(programs.etcd), Some(programs.etcdctl), programs.etcdutl].iter().flatten()
+        {
+            report::line(format_args!("{version:<8} {}", path.display()));
         }
     }
     Ok(ExitCode::SUCCESS)

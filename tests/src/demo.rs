@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::error::LabError;
 use crate::journey::checks::{self, Checked};
 use crate::journey::{CLUSTER, DOMAIN, Journey, bare, keys};
-use crate::lab::{Host, HostSpec, Lab, LabOptions, machine, root};
+use crate::lab::{Host, HostSpec, Lab, LabOptions, Root, machine, root};
 use crate::{Binaries, report};
 
 /// What is left afterwards.
@@ -24,7 +24,7 @@ pub enum Afterwards {
 /// A step failed.
 pub fn run(afterwards: Afterwards) -> Result<bool, LabError> {
     report::step("this machine is ready", machine::prepare)?;
-    report::step("the hosts' root file system is there", root::ensure)?;
+    report::step("the hosts' root file system is there", || root::ensure(Root::Debian))?;
     let binaries = Binaries::build()?;
     let hosts =
         (1..=3).map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)));

@@ -6,7 +6,7 @@
 //! cluster, [`demo`] shows it, [`mod@bench`] measures, [`load`] writes and judges, [`prove`] has the long proofs. [`cli`] is the program `lab`.
 //!
 //! A tour of [`mod@lab`]: `up_down` (the whole), `host`, `fault` (what breaks a host), `card` (what it has written), `workstation`, `net`, `root` (the root file
-//! system under all hosts), `machine` (what this machine must have), `journal` and `sweep` (what a dead run left is ended by the
+//! systems under the hosts: `debian`, `alpine`), `etcd` (every minor version), `emulator` (hosts of another processor), `machine` (what this machine must have), `journal` and `sweep` (what a dead run left is ended by the
 //! next; nothing else is ever touched), `id` (every name and path), `process`.
 #![expect(
     clippy::disallowed_methods,
@@ -29,5 +29,8 @@ mod wait;
 
 pub use binaries::Binaries;
 pub use error::LabError;
-pub use lab::{Cards, Host, HostSpec, Lab, LabOptions, LinkState, Workstation, Written};
+pub use lab::etcd;
+pub use lab::{
+    Architecture, Cards, Host, HostSpec, Lab, LabOptions, LinkState, Root, Workstation, Written,
+};
 pub use wait::wait_until;

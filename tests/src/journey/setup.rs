@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::Binaries;
 use crate::command::{line_of, output, output_ok};
 use crate::error::{LabError, at};
-use crate::lab::{Host, Lab};
+use crate::lab::{Host, Lab, Root};
 use crate::wait::wait_until;
 
 /// The cluster of the journey.
@@ -64,7 +64,15 @@ impl<'a> Journey<'a> {
     pub fn install_agent(&self, host: &Host) -> Result<(), LabError> {
         let stage = self.lab.dir().join("stage");
         let mut xtask = Command::new(&self.binaries.xtask);
-        xtask.arg("stage").arg(&stage).arg("--agent").arg(&self.binaries.agent);
+        let agent = match host.stands_on() {
+            Root::Debian => self.binaries.agent.clone(),
+            Root::Alpine => Binaries::static_agent()?,
+            Root::AlpineAarch64 => {
+                let none = "the lab builds no agent for aarch64";
+                return Err(LabError::NotYet(none.to_owned()));
+            }
+        };
+        xtask.arg("stage").arg(&stage).arg("--agent").arg(agent);
         let line = line_of(&xtask);
         output_ok(&mut xtask, line)?;
         for path in files_below(&stage)? {

@@ -1,8 +1,8 @@
-# Becomes PID 1 of a host: `sh boot.sh NAME ROOT FOLDER PID_FILE`, in fresh mount, PID, UTS and IPC namespaces and in the
+# Becomes PID 1 of a host: `sh boot.sh NAME ROOT FOLDER PID_FILE EMULATOR`, in fresh mount, PID, UTS and IPC namespaces and in the
 # host's network namespace. Run by host.rs. Nothing of the machine's /dev, /sys and /proc/sys can be changed from inside.
 set -eu
 umask 022
-name=$1 lower=$2 folder=$3 pid_file=$4
+name=$1 lower=$2 folder=$3 pid_file=$4 emulator=$5
 
 # The machine's /proc still: its `self` is this process's id outside. The lab ends us by what stands in this file.
 read -r stat </proc/self/stat
@@ -35,6 +35,20 @@ for path in proc/sys proc/sysrq-trigger; do
     mount --bind "$path" "$path"
     mount -o remount,bind,ro "$path"
 done
+
+# Programs for 64-bit ARM: the kernel knows them by twenty bytes (ELF, 64 bits, little endian, type 2 or 3, machine 183: elf(5)) under a
+# mask, and hands them to the emulator while this mount, or another host's, is there.
+if [ -n "$emulator" ]; then
+    formats=proc/sys/fs/binfmt_misc
+    magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+    mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+    mount -t binfmt_misc binfmt_misc $formats
+    if ! grep -qs '^magic 7f454c460201010000000000000000000200b700$' $formats/*; then
+        printf '%s' ":pilaster-lab-aarch64:M::$magic:$mask:$emulator:F" >$formats/register ||
+            [ -e $formats/pilaster-lab-aarch64 ] # another host was faster
+    fi
+    mount -o remount,bind,ro $formats
+fi
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs sys
 mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs run
 mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs tmp

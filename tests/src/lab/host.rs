@@ -14,9 +14,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;
+use super::emulator;
 use super::id::{HUB, LabId, WORKSTATION};
 use super::net;
 use super::process::ProcessId;
+use super::root::Root;
 use crate::command::{line, output, output_ok, run};
 use crate::error::{LabError, at};
 use crate::wait::wait_until;
@@ -41,16 +43,25 @@ pub struct HostSpec {
     pub name: String,
     /// Address and prefix of its eth0, such as `192.168.7.11/24`.
     pub address: String,
+    /// What it stands on.
+    #[serde(default)] // not in the journals of older programs
+    pub root: Root,
 }
 
 impl HostSpec {
-    /// Parsed when the lab is stood up.
+    /// On Debian. Parsed when the lab is stood up.
     pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
-        Self { name: name.into(), address: address.into() }
+        Self { name: name.into(), address: address.into(), root: Root::default() }
+    }
+
+    /// The same, on another root file system.
+    #[must_use]
+    pub fn on(self, root: Root) -> Self {
+        Self { root, ..self }
     }
 
     pub(crate) fn check(&self) -> Result<(), LabError> {
-        let Self { name, address } = self;
+        let Self { name, address, root: _ } = self;
         let in_label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let is_label =
             matches!(name.len(), 1..=63) && name.chars().all(in_label) && !name.starts_with('-');
@@ -85,6 +96,11 @@ impl Host {
         net::parse_address(&self.spec.address).expect("checked when the lab was stood up")
     }
 
+    /// What it stands on.
+    pub fn stands_on(&self) -> Root {
+        self.spec.root
+    }
+
     /// Its PID 1 as this machine sees it; `None` while it is off.
     pub fn pid1(&self) -> Option<ProcessId> {
         ProcessId::read(self.pid_file()).into_iter().find(|process| process.is_alive())
@@ -104,6 +120,7 @@ impl Host {
     }
 
     fn start_pid1(&self) -> Result<(), LabError> {
+        let emulator = emulator::ensure(self.spec.root.architecture())?.unwrap_or_default();
         let folder = self.id.host_dir(self.name());
         fs::create_dir_all(&folder).map_err(at("make", &folder))?;
         let console_file = self.console_file();
@@ -121,7 +138,7 @@ impl Host {
         command.args(["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork"]);
         command.args(["setpriv", "--bounding-set", DROPPED]);
         command.args(["sh", "-c", include_str!("boot.sh"), "boot.sh", self.name()]);
-        command.args([&self.root, &folder, &self.pid_file()]);
+        command.args([&self.root, &folder, &self.pid_file(), &emulator]);
         command.stdin(Stdio::null()).stdout(console).stderr(errors);
         let status = command.status();
         status
@@ -159,21 +176,13 @@ impl Host {
         words: impl IntoIterator<Item = W>,
     ) -> Result<Command, LabError> {
         let pid1 = self.pid1().ok_or_else(|| LabError::Off { host: self.name().to_owned() })?;
+        let target = pid1.pid.to_string();
         let mut command = self.on_machine("nsenter");
-        command.args([
-            "--target",
-            &pid1.pid.to_string(),
-            "--mount",
-            "--uts",
-            "--ipc",
-            "--net",
-            "--pid",
-            "--root",
-            "--wd",
-        ]);
-        command
-            .args(["--", "setpriv", "--bounding-set", DROPPED, "--pdeathsig", "KILL", "--"])
-            .args(words);
+        command.args(["--target", &target, "--uts", "--ipc", "--net", "--pid", "--"]);
+        // still with this machine's programs: a busybox has no such `setpriv`
+        command.args(["setpriv", "--bounding-set", DROPPED, "--pdeathsig", "KILL", "--"]);
+        command.args(["nsenter", "--target", &target, "--mount", "--root", "--wd", "--"]);
+        command.args(words);
         Ok(command)
     }
 

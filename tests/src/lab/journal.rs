@@ -22,8 +22,11 @@ pub struct Journal {
     pub owner: ProcessId,
     /// Whether it outlives its owner, until `lab down`.
     pub kept: bool,
-    /// The root file system below the hosts' disks.
+    /// The root file system whose tools the workstation has.
     pub root: PathBuf,
+    /// The root file systems below the hosts' disks, in the order of `hosts`.
+    #[serde(default)] // not in the journals of older programs, which only need to be ended
+    pub host_roots: Vec<PathBuf>,
     /// Its hosts, in the order of their ports at the switch.
     pub hosts: Vec<HostSpec>,
     /// The memory of each host, in bytes.
@@ -101,8 +104,9 @@ pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, LabError> {
 }
 
 /// Waits for the lock that all runs on this machine share; it is held until the answer is dropped.
-pub(crate) fn lock(folder: &str) -> Result<File, LabError> {
-    let path = Path::new(folder).join(".lock");
+pub(crate) fn lock(folder: impl AsRef<Path>) -> Result<File, LabError> {
+    let folder = folder.as_ref();
+    let path = folder.join(".lock");
     fs::create_dir_all(folder).map_err(at("make", folder))?;
     let file = File::create(&path).map_err(at("open", &path))?;
     file.lock().map_err(at("lock", path))?;

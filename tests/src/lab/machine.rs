@@ -32,11 +32,19 @@ pub fn prepare() -> Result<(), LabError> {
         return Err(LabError::NotRoot);
     }
     check_debian(&fs::read_to_string("/etc/os-release").unwrap_or_default())?;
-    if missing_packages().is_empty() {
+    install_missing(&NEEDED)
+}
+
+/// Installs what is missing of `needed`: files, and the packages that bring them.
+///
+/// # Errors
+/// apt-get fails.
+pub(crate) fn install_missing(needed: &[(&str, &'static str)]) -> Result<(), LabError> {
+    if missing_packages(needed).is_empty() {
         return Ok(());
     }
     let _among_all_runs = lock(CACHE_DIR)?;
-    match missing_packages() {
+    match missing_packages(needed) {
         packages if packages.is_empty() => Ok(()), // installed while we waited for the lock
         packages => {
             report::step(format_args!("installed {}", packages.join(" ")), || install(&packages))
@@ -57,8 +65,8 @@ fn check_debian(os_release: &str) -> Result<(), LabError> {
     }
 }
 
-fn missing_packages() -> Vec<&'static str> {
-    let missing = NEEDED.iter().filter(|(file, _)| !is_here(file)).map(|&(_, package)| package);
+fn missing_packages(needed: &[(&str, &'static str)]) -> Vec<&'static str> {
+    let missing = needed.iter().filter(|(file, _)| !is_here(file)).map(|&(_, package)| package);
     let mut packages: Vec<_> = missing.collect();
     packages.dedup();
     packages

@@ -1,60 +1,103 @@
-//! The root file system under all hosts: Debian trixie with OpenRC and etcd, made once by debootstrap and kept.
+//! The root file systems below the hosts' disks: Debian with OpenRC, and the Alpine that a Raspberry Pi has. Each is made once and kept.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+use super::architecture::Architecture;
 use super::id::CACHE_DIR;
 use super::journal::lock;
 use super::sweep::remove_tree;
-use crate::command::run;
+use super::{alpine, debian};
 use crate::error::{LabError, at};
 use crate::report;
 
-const RELEASE: &str = "trixie";
-/// What a host has beside Debian's smallest system. `busybox` is its init.
-const PACKAGES: &str = "openrc,etcd-server,etcd-client,busybox,iproute2,ca-certificates,procps";
-/// Makes a host's root of a plain Debian.
-const PREPARE: &str = include_str!("prepare-root.sh");
-
-/// The root file system's folder; made now if it is not there (half a minute and 320 MB, with a note on stderr). Read only, by
-/// agreement: every host of every lab stands on it.
-///
-/// # Errors
-/// Debootstrap does not know the release, or cannot fetch it.
-pub fn ensure() -> Result<PathBuf, LabError> {
-    let root = Path::new(CACHE_DIR).join(format!("debian-{RELEASE}-{:08x}", recipe_hash()));
-    if root.exists() {
-        return Ok(root);
-    }
-    let _among_all_runs = lock(CACHE_DIR)?;
-    if root.exists() {
-        return Ok(root); // made while we waited for the lock
-    }
-    report::note(format_args!(
-        "lab: making the root file system {}: half a minute, once",
-        root.display()
-    ));
-    report::step("root file system made", || build(&root))?;
-    Ok(root)
+/// What a host stands on.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
+pub enum Root {
+    /// Debian trixie with OpenRC, glibc and etcd 3.5.
+    #[default]
+    Debian,
+    /// Alpine 3.23 with OpenRC 0.63, busybox, musl and etcd 3.6.
+    Alpine,
+    /// The same for 64-bit ARM; its programs run in an emulator.
+    AlpineAarch64,
 }
 
-fn build(root: &Path) -> Result<(), LabError> {
-    let script = PathBuf::from("/usr/share/debootstrap/scripts").join(RELEASE);
-    if !script.exists() {
-        return Err(LabError::NoTrixie { script });
+impl Root {
+    /// Whose programs it has.
+    pub fn architecture(self) -> Architecture {
+        match self {
+            Self::Debian | Self::Alpine => Architecture::X86_64,
+            Self::AlpineAarch64 => Architecture::Aarch64,
+        }
     }
-    let temporary = root.with_extension("new");
+
+    /// Whether it has musl in place of glibc: only static programs of ours run there.
+    pub fn is_alpine(self) -> bool {
+        self != Self::Debian
+    }
+}
+
+/// The root file system's folder; made now if it is not there (Debian: half a minute and 320 MB; Alpine: half a minute, or two where
+/// etcd must be built first; with a note on stderr). Read only, by agreement: every host of every lab stands on it.
+///
+/// # Errors
+/// What it is made of cannot be fetched, or is not what it was.
+pub fn ensure(root: Root) -> Result<PathBuf, LabError> {
+    let name = match root {
+        Root::Debian => format!("debian-{}-{:08x}", debian::RELEASE, hash(debian::recipe())),
+        Root::Alpine | Root::AlpineAarch64 => {
+            let architecture = root.architecture();
+            let recipe = hash(alpine::recipe(architecture));
+            format!("alpine-{}-{}-{recipe:08x}", alpine::RELEASE, architecture.name())
+        }
+    };
+    let folder = Path::new(CACHE_DIR).join(name);
+    if folder.exists() {
+        return Ok(folder);
+    }
+    match root {
+        Root::Debian => make(&folder, debian::build),
+        Root::Alpine | Root::AlpineAarch64 => {
+            let parts = alpine::Parts::ensure(root.architecture())?; // has locks of its own
+            make(&folder, |temporary| alpine::build(&parts, temporary))
+        }
+    }?;
+    Ok(folder)
+}
+
+fn make(folder: &Path, build: impl FnOnce(&Path) -> Result<(), LabError>) -> Result<(), LabError> {
+    let _among_all_runs = lock(CACHE_DIR)?;
+    if folder.exists() {
+        return Ok(()); // made while we waited for the lock
+    }
+    let name = folder.display();
+    report::note(format_args!("lab: making the root file system {name}: half a minute, once"));
+    let temporary = folder.with_extension("new");
     remove_tree(&temporary)?; // of a run that died
-    let folder = temporary.to_string_lossy();
-    run("debootstrap", ["--variant=minbase", &format!("--include={PACKAGES}"), RELEASE, &folder])?;
-    run("sh", ["-c", PREPARE, "prepare-root.sh", &folder])?;
-    fs::rename(&temporary, root).map_err(at("make", root))
+    report::step("root file system made", || build(&temporary))?;
+    fs::rename(&temporary, folder).map_err(at("make", folder))
 }
 
 /// Another recipe makes another root file system. (Another compiler might hash differently: then it is made once more.)
-fn recipe_hash() -> u32 {
+fn hash(recipe: impl Hash) -> u32 {
     let mut hasher = DefaultHasher::new();
-    (RELEASE, PACKAGES, PREPARE).hash(&mut hasher);
+    recipe.hash(&mut hasher);
     hasher.finish() as u32
 }

@@ -10,6 +10,7 @@ use super::id::{LabId, RUN_DIR};
 use super::image::Cards;
 use super::journal::{Journal, all_labs, lock};
 use super::process::ProcessId;
+use super::root::Root;
 use super::workstation::Workstation;
 use super::{machine, net, root, sweep};
 use crate::error::{LabError, at};
@@ -49,12 +50,14 @@ impl Lab {
     pub fn up(options: LabOptions) -> Result<Self, LabError> {
         let LabOptions { id, hosts, memory_limit, kept, cards } = options;
         machine::prepare()?;
-        let root = root::ensure()?;
         hosts.iter().try_for_each(HostSpec::check)?;
+        let root = root::ensure(Root::Debian)?;
+        let host_roots: Vec<PathBuf> =
+            hosts.iter().map(|host| root::ensure(host.root)).collect::<Result<_, _>>()?;
         let id = id.map_or_else(|| Ok(LabId::random()), |id| id.parse())?;
 
-        let journal =
-            Journal { id, owner: ProcessId::own(), kept: false, root, hosts, memory_limit };
+        let owner = ProcessId::own();
+        let journal = Journal { id, owner, kept: false, root, host_roots, hosts, memory_limit };
         let among_all_runs = lock(RUN_DIR)?;
         sweep::sweep()?;
         journal.create()?;
@@ -144,14 +147,14 @@ impl Lab {
     }
 
     fn described(journal: Journal) -> Self {
-        let host = |(index, spec): (usize, &HostSpec)| Host {
+        let host = |(index, (spec, root)): (usize, (&HostSpec, &PathBuf))| Host {
             id: journal.id.clone(),
             spec: spec.clone(),
             port: net::port_name(index + 1),
-            root: journal.root.clone(),
+            root: root.clone(),
             cgroup: journal.memory_limit.map(|_| Cgroup::named(&journal.id.node(&spec.name))),
         };
-        let hosts = journal.hosts.iter().enumerate().map(host).collect();
+        let hosts = journal.hosts.iter().zip(&journal.host_roots).enumerate().map(host).collect();
         let workstation = Workstation::new(journal.id.clone());
         Self { dir: journal.id.state_dir(), journal, hosts, workstation, stays: true }
     }

@@ -1,4 +1,4 @@
-# Makes a lab host's root out of a fresh debootstrap: `sh prepare-root.sh ROOT`. Run by root.rs, whose cache key holds this text.
+# Makes a lab host's root out of a fresh debootstrap: `sh prepare-debian.sh ROOT`. Run by debian.rs, whose cache key holds this text.
 set -eu
 cd "$1"
 
