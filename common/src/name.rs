@@ -96,7 +96,9 @@ impl Help for BadName {
                 format!("use the short name, such as {label:?}; the domain stands in the spec")
             }
             Self::Number { .. } => "an address is no name; names end in letters".into(),
-            Self::Interface { .. } => "`ip addr` on the node lists their names, such as eth0".into(),
+            Self::Interface { .. } => {
+                "`ip addr` on the node lists their names, such as eth0".into()
+            }
             _ => "use lower-case letters, digits and inner hyphens, 1 to 63 characters a label"
                 .into(),
         })

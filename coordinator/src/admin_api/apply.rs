@@ -27,7 +27,9 @@ pub enum ApplyError {
         other: ClusterName,
     },
     /// A node that has joined is known by an address that the spec gives to others.
-    #[error("{node} has joined with the address {address}, which the spec puts into others' certificates")]
+    #[error(
+        "{node} has joined with the address {address}, which the spec puts into others' certificates"
+    )]
     AddressTaken {
         /// Whose it is.
         node: NodeName,

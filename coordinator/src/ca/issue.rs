@@ -197,7 +197,10 @@ mod tests {
         assert_eq!(server.names, ["etcd.a.b", "lb.a.b", "localhost", "m-1", "m-1.a.b"]);
         assert_eq!(text(&server), "10.0.0.1 10.0.0.9 10.9.0.1 127.0.0.1 ::1 fd00::1 fd00::9");
         let peer = names(Profile::Peer, "m-1", [10, 9, 0, 1]);
-        assert_eq!((peer.names.join(" "), text(&peer)), ("m-1 m-1.a.b".into(), "10.9.0.1 fd00::1".into()));
+        assert_eq!(
+            (peer.names.join(" "), text(&peer)),
+            ("m-1 m-1.a.b".into(), "10.9.0.1 fd00::1".into())
+        );
         let other = names(Profile::Server, "m-2", [10, 0, 0, 2]);
         assert_eq!(text(&other), "10.0.0.2 10.0.0.9 127.0.0.1 ::1 fd00::9");
         let client = names(Profile::Client, "m-1", [10, 0, 0, 1]);

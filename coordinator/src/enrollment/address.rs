@@ -55,7 +55,9 @@ pub enum NoAddress {
         reported: String,
     },
     /// Outside the network.
-    #[error("{interface} of {node} has {address}, which is not a host's address in the network {network}")]
+    #[error(
+        "{interface} of {node} has {address}, which is not a host's address in the network {network}"
+    )]
     Outside {
         /// The node.
         node: NodeName,
@@ -121,7 +123,8 @@ impl Help for NoAddress {
                 "take it all the same (coordctl approve {node}), or mend network: in the spec"
             ),
             Self::Extra { .. } => {
-                "give the node an address of its own, or take that one out of extra_addresses".into()
+                "give the node an address of its own, or take that one out of extra_addresses"
+                    .into()
             }
             Self::NotApproved { node, .. } => format!(
                 "take it (coordctl approve {node}), or add network: or address: to the spec"
@@ -268,7 +271,10 @@ mod tests {
 
     #[test]
     fn without_a_network_a_node_waits_for_a_person() {
-        let spec = crate::spec::parse("cluster: c\ndomain: a.b\nmembers: [{name: m-1}, {name: m-2, address: 10.0.0.2}]\n").expect("good");
+        let spec = crate::spec::parse(
+            "cluster: c\ndomain: a.b\nmembers: [{name: m-1}, {name: m-2, address: 10.0.0.2}]\n",
+        )
+        .expect("good");
         let choose = |node: &str, address: &str, approved| {
             let (node, reported) = (node.parse().expect("good"), [address.parse().expect("good")]);
             choose(&spec, &node, &reported, approved, &[])
@@ -279,7 +285,10 @@ mod tests {
             "eth0 of m-1 has 10.0.0.1, and the spec has neither an address for it nor a network"
         );
         assert!(error.help().is_some_and(|help| help.contains("coordctl approve m-1")));
-        assert_eq!(choose("m-1", "10.0.0.1/24", Some([10, 0, 0, 1].into())), Ok([10, 0, 0, 1].into()));
+        assert_eq!(
+            choose("m-1", "10.0.0.1/24", Some([10, 0, 0, 1].into())),
+            Ok([10, 0, 0, 1].into())
+        );
         assert_eq!(choose("m-2", "10.0.0.2/24", None), Ok([10, 0, 0, 2].into()));
     }
 

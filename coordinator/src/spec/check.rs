@@ -50,10 +50,15 @@ fn addresses(draft: &Draft, found: &mut Vec<Mistake>) {
             let (message, help) = match (*other == owner, owner.as_str()) {
                 (true, _) => (format!("{value} stands here twice"), "remove one of the two"),
                 (false, EXTRA) => (
-                    format!("{value} is the address of {other}: in every member's certificate, others could pass for it"),
+                    format!(
+                        "{value} is the address of {other}: in every member's certificate, others could pass for it"
+                    ),
                     "extra addresses are those of a load balancer or a virtual IP, of no member",
                 ),
-                _ => (format!("{value} is the address of {other} already"), "give each member an address of its own"),
+                _ => (
+                    format!("{value} is the address of {other} already"),
+                    "give each member an address of its own",
+                ),
             };
             found.push(Mistake::new(*place, message, help));
         }
@@ -77,12 +82,19 @@ fn addresses(draft: &Draft, found: &mut Vec<Mistake>) {
 /// Who holds the extra addresses; no node's name.
 const EXTRA: &str = "extra_addresses";
 
-fn inside(network: Option<&At<Ipv4Net>>, address: Ipv4Addr, place: Place, found: &mut Vec<Mistake>) {
+fn inside(
+    network: Option<&At<Ipv4Net>>,
+    address: Ipv4Addr,
+    place: Place,
+    found: &mut Vec<Mistake>,
+) {
     let Some(network) = network.map(|at| at.value).filter(|net| !is_host_of(*net, address)) else {
         return;
     };
     let message = match network.contains(&address) {
-        true => format!("{address} is the first or the last of the network {network}, which no host can have"),
+        true => format!(
+            "{address} is the first or the last of the network {network}, which no host can have"
+        ),
         false => format!("{address} is not a host's address in the network {network}"),
     };
     found.push(Mistake::new(place, message, "mend the address or network:"));
@@ -125,7 +137,9 @@ fn extra_names(draft: &Draft, service: &DomainName, found: &mut Vec<Mistake>) {
         let text: &str = name.as_ref();
         let (message, help) = if let Some(member) = member_of_host(draft, text) {
             (
-                format!("{name} is member {member}: with its name in every certificate, others could pass for it"),
+                format!(
+                    "{name} is member {member}: with its name in every certificate, others could pass for it"
+                ),
                 "remove it: each member has its own names in its own certificate",
             )
         } else if text == "localhost" || text == AsRef::<str>::as_ref(service) {
@@ -163,7 +177,10 @@ fn timing(draft: &Draft, found: &mut Vec<Mistake>) {
         span_text(heartbeat),
     );
     let help = match (heartbeat * 5).min(ELECTION_MAX) {
-        needed if needed == heartbeat * 5 => format!("election_timeout: {} or longer, up to 50s, or a shorter heartbeat_interval", span_text(needed)),
+        needed if needed == heartbeat * 5 => format!(
+            "election_timeout: {} or longer, up to 50s, or a shorter heartbeat_interval",
+            span_text(needed)
+        ),
         _ => "heartbeat_interval: 10s at most, because election_timeout is 50s at most".into(),
     };
     found.push(Mistake::new(place, message, help));

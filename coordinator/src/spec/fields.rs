@@ -90,11 +90,8 @@ const ADDRESS: Text = Text {
     pattern: "^[0-9]{1,3}([.][0-9]{1,3}){3}$",
     check: check_address::<Ipv4Addr>,
 };
-const ANY_ADDRESS: Text = Text {
-    example: "192.168.7.10",
-    pattern: "^[0-9a-fA-F:.]+$",
-    check: check_address::<IpAddr>,
-};
+const ANY_ADDRESS: Text =
+    Text { example: "192.168.7.10", pattern: "^[0-9a-fA-F:.]+$", check: check_address::<IpAddr> };
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -112,14 +109,53 @@ pub(super) static SPEC: Section = Section {
     fields: &[
         needed("cluster", Kind::Text(&CLUSTER_NAME), "The cluster's name: one DNS label."),
         needed("domain", Kind::Text(&DOMAIN_NAME), "Members are NAME.DOMAIN."),
-        field("service", Kind::Text(&DOMAIN_NAME), "etcd.DOMAIN", "The name that leads to all members. It lies under the domain, and belongs to one cluster."),
-        field("network", Kind::Text(&NETWORK), "none: then each node that has no address here waits for `coordctl approve`", "Where an address that a node reports may lie."),
-        field("names", Kind::Word(Names::WORDS), "hosts", "How members find each other. hosts: the agents keep their names in /etc/hosts. dns: you keep them in DNS."),
-        needed("members", Kind::List(&Kind::Section(&MEMBER)), "The members, at least one; odd numbers survive more."),
-        field("extra_names", Kind::List(&Kind::Text(&HOST_NAME)), "none", "Further names in the server certificate of every member: those of a load balancer."),
-        field("extra_addresses", Kind::List(&Kind::Text(&ANY_ADDRESS)), "none", "Further addresses in the server certificate of every member: those of a load balancer, a virtual IP."),
-        field("etcd", Kind::Section(&ETCD), "as below", "etcd's own settings. etcd reads them when it starts."),
-        field("certificates", Kind::Section(&CERTIFICATES), "as below", "How long certificates live."),
+        field(
+            "service",
+            Kind::Text(&DOMAIN_NAME),
+            "etcd.DOMAIN",
+            "The name that leads to all members. It lies under the domain, and belongs to one cluster.",
+        ),
+        field(
+            "network",
+            Kind::Text(&NETWORK),
+            "none: then each node that has no address here waits for `coordctl approve`",
+            "Where an address that a node reports may lie.",
+        ),
+        field(
+            "names",
+            Kind::Word(Names::WORDS),
+            "hosts",
+            "How members find each other. hosts: the agents keep their names in /etc/hosts. dns: you keep them in DNS.",
+        ),
+        needed(
+            "members",
+            Kind::List(&Kind::Section(&MEMBER)),
+            "The members, at least one; odd numbers survive more.",
+        ),
+        field(
+            "extra_names",
+            Kind::List(&Kind::Text(&HOST_NAME)),
+            "none",
+            "Further names in the server certificate of every member: those of a load balancer.",
+        ),
+        field(
+            "extra_addresses",
+            Kind::List(&Kind::Text(&ANY_ADDRESS)),
+            "none",
+            "Further addresses in the server certificate of every member: those of a load balancer, a virtual IP.",
+        ),
+        field(
+            "etcd",
+            Kind::Section(&ETCD),
+            "as below",
+            "etcd's own settings. etcd reads them when it starts.",
+        ),
+        field(
+            "certificates",
+            Kind::Section(&CERTIFICATES),
+            "as below",
+            "How long certificates live.",
+        ),
     ],
 };
 
@@ -127,10 +163,29 @@ pub(super) static SPEC: Section = Section {
 pub(super) static MEMBER: Section = Section {
     title: "a member",
     fields: &[
-        needed("name", Kind::Text(&NODE_NAME), "The node's host name: one DNS label. Also its name in etcd."),
-        field("address", Kind::Text(&ADDRESS), "the one that its interface has, if it lies in network", "Its address, where you decide it."),
-        field("addresses", Kind::List(&Kind::Text(&ANY_ADDRESS)), "none", "Further addresses of its own, for its certificates."),
-        field("interface", Kind::Text(&INTERFACE), "eth0", "Which of its network interfaces has its address."),
+        needed(
+            "name",
+            Kind::Text(&NODE_NAME),
+            "The node's host name: one DNS label. Also its name in etcd.",
+        ),
+        field(
+            "address",
+            Kind::Text(&ADDRESS),
+            "the one that its interface has, if it lies in network",
+            "Its address, where you decide it.",
+        ),
+        field(
+            "addresses",
+            Kind::List(&Kind::Text(&ANY_ADDRESS)),
+            "none",
+            "Further addresses of its own, for its certificates.",
+        ),
+        field(
+            "interface",
+            Kind::Text(&INTERFACE),
+            "eth0",
+            "Which of its network interfaces has its address.",
+        ),
     ],
 };
 
@@ -138,32 +193,142 @@ pub(super) static MEMBER: Section = Section {
 pub(super) static ETCD: Section = Section {
     title: "etcd:",
     fields: &[
-        field("storage", Kind::Word(Storage::WORDS), "sdcard", "What the data lies on. sdcard: slow timing, no needless elections. ssd: etcd's own timing."),
-        field("heartbeat_interval", Kind::Span(1, 10 * SECOND), "500ms on sdcard, 100ms on ssd", "How often the leader is heard from."),
-        field("election_timeout", Kind::Span(5, 50 * SECOND), "5s on sdcard, 1s on ssd", "After how long without the leader another is elected: at least five heartbeats, at most 50s."),
-        field("snapshot_count", Kind::Count(1, u32::MAX as u64), "10000", "Writes between two snapshots of the log. More need more memory (etcd: 100000 until 3.5)."),
-        field("snapshot_catchup_entries", Kind::Count(1, u32::MAX as u64), "5000", "Log entries kept behind a snapshot for a slow member."),
-        field("quota", Kind::Size(16 * MIB, 8 * GIB), "512MiB where the node has less than 2 GiB of memory, else 2GiB", "How large the database may grow. All of it is mapped into memory, and etcd suggests 8GiB at most."),
-        field("compaction_retention", Kind::Span(MINUTE, 3650 * DAY), "1h", "How long old revisions are kept."),
-        field("max_request_size", Kind::Size(64 * KIB, 10 * MIB), "1536KiB", "The largest request. etcd warns above 10MiB."),
+        field(
+            "storage",
+            Kind::Word(Storage::WORDS),
+            "sdcard",
+            "What the data lies on. sdcard: slow timing, no needless elections. ssd: etcd's own timing.",
+        ),
+        field(
+            "heartbeat_interval",
+            Kind::Span(1, 10 * SECOND),
+            "500ms on sdcard, 100ms on ssd",
+            "How often the leader is heard from.",
+        ),
+        field(
+            "election_timeout",
+            Kind::Span(5, 50 * SECOND),
+            "5s on sdcard, 1s on ssd",
+            "After how long without the leader another is elected: at least five heartbeats, at most 50s.",
+        ),
+        field(
+            "snapshot_count",
+            Kind::Count(1, u32::MAX as u64),
+            "10000",
+            "Writes between two snapshots of the log. More need more memory (etcd: 100000 until 3.5).",
+        ),
+        field(
+            "snapshot_catchup_entries",
+            Kind::Count(1, u32::MAX as u64),
+            "5000",
+            "Log entries kept behind a snapshot for a slow member.",
+        ),
+        field(
+            "quota",
+            Kind::Size(16 * MIB, 8 * GIB),
+            "512MiB where the node has less than 2 GiB of memory, else 2GiB",
+            "How large the database may grow. All of it is mapped into memory, and etcd suggests 8GiB at most.",
+        ),
+        field(
+            "compaction_retention",
+            Kind::Span(MINUTE, 3650 * DAY),
+            "1h",
+            "How long old revisions are kept.",
+        ),
+        field(
+            "max_request_size",
+            Kind::Size(64 * KIB, 10 * MIB),
+            "1536KiB",
+            "The largest request. etcd warns above 10MiB.",
+        ),
         field("max_txn_ops", Kind::Count(1, 1_000_000), "128", "Operations in one transaction."),
-        field("max_concurrent_streams", Kind::Count(1, u32::MAX as u64), "4294967295", "Streams that one client may have open."),
+        field(
+            "max_concurrent_streams",
+            Kind::Count(1, u32::MAX as u64),
+            "4294967295",
+            "Streams that one client may have open.",
+        ),
         field("max_wals", Kind::Count(1, 1000), "5", "Files of the log that are kept: 64 MB each."),
-        field("backend_batch_interval", Kind::Span(1, 10 * SECOND), "100ms", "Between two commits of the database. Longer writes less to the card; the log is written at once either way."),
-        field("backend_batch_limit", Kind::Count(1, 10_000_000), "10000", "Operations before a commit of the database."),
-        field("grpc_keepalive_min_time", Kind::Span(SECOND, HOUR), "5s", "A client that pings more often is cut off."),
-        field("grpc_keepalive_interval", Kind::Span(SECOND, DAY), "2h", "How often a silent client is pinged."),
-        field("grpc_keepalive_timeout", Kind::Span(SECOND, HOUR), "20s", "How long its answer may take."),
-        field("grpc_gateway", Kind::Bool, "false", "Serve JSON over HTTP too. Server certificates are then for clients as well, because etcd dials itself."),
+        field(
+            "backend_batch_interval",
+            Kind::Span(1, 10 * SECOND),
+            "100ms",
+            "Between two commits of the database. Longer writes less to the card; the log is written at once either way.",
+        ),
+        field(
+            "backend_batch_limit",
+            Kind::Count(1, 10_000_000),
+            "10000",
+            "Operations before a commit of the database.",
+        ),
+        field(
+            "grpc_keepalive_min_time",
+            Kind::Span(SECOND, HOUR),
+            "5s",
+            "A client that pings more often is cut off.",
+        ),
+        field(
+            "grpc_keepalive_interval",
+            Kind::Span(SECOND, DAY),
+            "2h",
+            "How often a silent client is pinged.",
+        ),
+        field(
+            "grpc_keepalive_timeout",
+            Kind::Span(SECOND, HOUR),
+            "20s",
+            "How long its answer may take.",
+        ),
+        field(
+            "grpc_gateway",
+            Kind::Bool,
+            "false",
+            "Serve JSON over HTTP too. Server certificates are then for clients as well, because etcd dials itself.",
+        ),
         field("metrics", Kind::Word(Metrics::WORDS), "basic", "extensive adds histograms."),
         field("log_level", Kind::Word(LogLevel::WORDS), "info", "How much etcd's log says."),
-        field("watch_progress_notify_interval", Kind::Span(100, HOUR), "5s", "How often a silent watch is told that it is current (etcd: 10m; 5s is what Kubernetes wants)."),
-        field("initial_corrupt_check", Kind::Bool, "true", "Compare the data with the other members' at each start (etcd: false)."),
-        field("compact_hash_check", Kind::Bool, "true", "Compare hashes with the other members' after compactions: cheap (etcd: false)."),
-        field("compact_hash_check_interval", Kind::Span(10 * SECOND, DAY), "5m", "How often (etcd: 1m)."),
-        field("corrupt_check_interval", Kind::Span(MINUTE, 365 * DAY), "never", "How often the whole database is compared: reads all of it each time."),
-        field("max_learners", Kind::Count(1, 100), "1", "Members that may learn at once (etcd 3.6 and later)."),
-        field("memory_limit", Kind::Size(32 * MIB, 1024 * GIB), "300MiB where the node has less than 2 GiB of memory, else none", "From where on etcd's garbage collector works harder (GOMEMLIMIT). Not a cap."),
+        field(
+            "watch_progress_notify_interval",
+            Kind::Span(100, HOUR),
+            "5s",
+            "How often a silent watch is told that it is current (etcd: 10m; 5s is what Kubernetes wants).",
+        ),
+        field(
+            "initial_corrupt_check",
+            Kind::Bool,
+            "true",
+            "Compare the data with the other members' at each start (etcd: false).",
+        ),
+        field(
+            "compact_hash_check",
+            Kind::Bool,
+            "true",
+            "Compare hashes with the other members' after compactions: cheap (etcd: false).",
+        ),
+        field(
+            "compact_hash_check_interval",
+            Kind::Span(10 * SECOND, DAY),
+            "5m",
+            "How often (etcd: 1m).",
+        ),
+        field(
+            "corrupt_check_interval",
+            Kind::Span(MINUTE, 365 * DAY),
+            "never",
+            "How often the whole database is compared: reads all of it each time.",
+        ),
+        field(
+            "max_learners",
+            Kind::Count(1, 100),
+            "1",
+            "Members that may learn at once (etcd 3.6 and later).",
+        ),
+        field(
+            "memory_limit",
+            Kind::Size(32 * MIB, 1024 * GIB),
+            "300MiB where the node has less than 2 GiB of memory, else none",
+            "From where on etcd's garbage collector works harder (GOMEMLIMIT). Not a cap.",
+        ),
     ],
 };
 
@@ -172,8 +337,18 @@ pub(super) static CERTIFICATES: Section = Section {
     title: "certificates:",
     fields: &[
         field("leaf", Kind::Span(10 * SECOND, EVER), "365d", "Life of etcd's certificates."),
-        field("autonomy", Kind::Span(0, EVER), "270d", "How long the cluster goes on without the coordinator: certificates are renewed when less is left. At most nine tenths of leaf."),
-        field("identity", Kind::Span(10 * SECOND, EVER), "90d", "Life of an agent's own certificate, renewed at two thirds."),
+        field(
+            "autonomy",
+            Kind::Span(0, EVER),
+            "270d",
+            "How long the cluster goes on without the coordinator: certificates are renewed when less is left. At most nine tenths of leaf.",
+        ),
+        field(
+            "identity",
+            Kind::Span(10 * SECOND, EVER),
+            "90d",
+            "Life of an agent's own certificate, renewed at two thirds.",
+        ),
     ],
 };
 
@@ -222,7 +397,9 @@ fn check_address<T: FromStr + Into<IpAddr>>(text: &str) -> Result<(), Wrong> {
             let bare = text.split('/').next().unwrap_or_default();
             let help = match (bare.parse::<T>(), text.parse::<IpAddr>()) {
                 (Ok(_), _) => format!("without the network: {bare}"),
-                (_, Ok(_)) => "members reach each other by IPv4; further addresses go into addresses:".into(),
+                (_, Ok(_)) => {
+                    "members reach each other by IPv4; further addresses go into addresses:".into()
+                }
                 _ => "give an address, such as 192.168.7.11; names go elsewhere".into(),
             };
             return wrong(format!("{text:?} is no address that can stand here"), &help);

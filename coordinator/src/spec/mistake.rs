@@ -43,7 +43,7 @@ pub struct BadSpec {
     file: Option<String>,
     /// At least one, by their places.
     mistakes: Vec<Mistake>,
-    /// The line of each, underlined.
+    /// The line of each that is shown, underlined.
     excerpts: Vec<String>,
 }
 
@@ -51,7 +51,8 @@ impl BadSpec {
     /// From at least one mistake in `text`.
     pub(super) fn new(text: &str, mut mistakes: Vec<Mistake>) -> Self {
         mistakes.sort_by_key(|mistake| mistake.place);
-        let excerpts = mistakes.iter().map(|mistake| excerpt(text, mistake.place)).collect();
+        let shown = mistakes.iter().take(SHOWN_MAX);
+        let excerpts = shown.map(|mistake| excerpt(text, mistake.place)).collect();
         Self { file: None, mistakes, excerpts }
     }
 
@@ -78,7 +79,7 @@ impl fmt::Display for BadSpec {
             return write!(f, "{}\n{excerpt}", told(only));
         }
         write!(f, "{file}{} mistakes", self.mistakes.len())?;
-        for (mistake, excerpt) in self.mistakes.iter().zip(&self.excerpts).take(SHOWN_MAX) {
+        for (mistake, excerpt) in self.mistakes.iter().zip(&self.excerpts) {
             write!(f, "\n{}\n{excerpt}\n  = {}", told(mistake), mistake.help)?;
         }
         match self.mistakes.len().checked_sub(SHOWN_MAX) {

@@ -22,7 +22,10 @@ pub(super) struct Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     /// As written, escapes resolved; `plain` without quotes.
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     List(Vec<Node>),
     /// In the text's order; a key may stand there twice.
     Map(Vec<(Key, Node)>),
@@ -63,9 +66,8 @@ fn is_number(text: &str) -> bool {
     if matches!(unsigned, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") {
         return true;
     }
-    let all = |digits: &str, base| {
-        !digits.is_empty() && digits.chars().all(|c: char| c.is_digit(base))
-    };
+    let all =
+        |digits: &str, base| !digits.is_empty() && digits.chars().all(|c: char| c.is_digit(base));
     if let Some(digits) = text.strip_prefix("0x") {
         return all(digits, 16);
     }
@@ -139,7 +141,7 @@ impl<'text> Reader<'text> {
         let tag = |tag: bool| match tag {
             true => Err(Mistake::new(
                 place,
-                "has a tag (!…), and a spec needs none",
+                "this value has a tag (!…), and a spec needs none",
                 "remove it: each key knows its type",
             )),
             false => Ok(()),
@@ -203,7 +205,10 @@ fn check_characters(text: &str) -> Result<(), Mistake> {
     if text.len() > BYTES_MAX {
         return Err(Mistake::new(
             Place { line: 1, column: 1, width: 1 },
-            format!("the file has {} bytes, and a spec has at most {BYTES_MAX} (1 MiB)", text.len()),
+            format!(
+                "the file has {} bytes, and a spec has at most {BYTES_MAX} (1 MiB)",
+                text.len()
+            ),
             "is it the right file?",
         ));
     }
@@ -219,7 +224,9 @@ fn check_characters(text: &str) -> Result<(), Mistake> {
         }
         let indentation = line.chars().take_while(|c| c.is_whitespace());
         let only_blank = line.trim_start().is_empty() || line.trim_start().starts_with('#');
-        if let Some(column) = indentation.into_iter().position(|c| c == '\t').filter(|_| !only_blank) {
+        if let Some(column) =
+            indentation.into_iter().position(|c| c == '\t').filter(|_| !only_blank)
+        {
             return Err(Mistake::new(
                 at(column),
                 "a tab indents this line, and YAML takes only spaces",
@@ -252,11 +259,23 @@ fn told(error: &ScanError) -> Mistake {
             "a * begins an alias in YAML, and a spec has none",
             "put the text in quotes, if the * belongs to it",
         ),
-        _ => Mistake::new(
-            at,
-            format!("this is not YAML: {}", error.info()),
-            "is the line, or the one above, indented as its neighbours are, each bracket and quote closed, and a space behind each colon?",
-        ),
+        _ => {
+            let info = error.info();
+            let hints = [
+                ("quote", "close the quote, or put the whole value in quotes"),
+                ("bracket", "close the bracket"),
+                ("directive", "remove the line: a spec needs none"),
+                ("expected ':'", "is a space missing behind the colon?"),
+                (
+                    "mapping values",
+                    "is the line indented as its neighbours are? A value with a colon in it needs quotes",
+                ),
+            ];
+            let hint = hints.iter().find(|(word, _)| info.contains(word)).map(|(_, hint)| *hint);
+            let help = hint
+                .unwrap_or("is this line, or the one above it, indented as its neighbours are?");
+            Mistake::new(at, format!("this is not YAML: {info}"), help)
+        }
     }
 }
 

@@ -83,10 +83,22 @@ pub(super) fn cases() -> Vec<(&'static str, Seen, Vec<u8>)> {
     with("a wildcard", BySchema, "extra_names: [\"*.edge.example.net\"]");
     with("an address among the names", ByUs, "extra_names: [192.168.7.10]");
     with("a name among the addresses", BySchema, "extra_addresses: [lb.example.net]");
-    with("a member's address as an extra one", ByUs, "extra_addresses: [192.168.7.10, 192.168.7.12]");
+    with(
+        "a member's address as an extra one",
+        ByUs,
+        "extra_addresses: [192.168.7.10, 192.168.7.12]",
+    );
     with("loopback as an extra address", ByUs, "extra_addresses: [127.0.0.1]");
-    with("an election of three heartbeats", ByUs, "etcd:\n  heartbeat_interval: 500ms\n  election_timeout: 1500ms");
-    with("a heartbeat too slow for the storage", ByUs, "etcd: {storage: ssd, heartbeat_interval: 500ms}");
+    with(
+        "an election of three heartbeats",
+        ByUs,
+        "etcd:\n  heartbeat_interval: 500ms\n  election_timeout: 1500ms",
+    );
+    with(
+        "a heartbeat too slow for the storage",
+        ByUs,
+        "etcd: {storage: ssd, heartbeat_interval: 500ms}",
+    );
     with("an election that etcd refuses", ByUs, "etcd: {election_timeout: 90s}");
     with("an autonomy as long as a leaf", ByUs, "certificates: {leaf: 30d, autonomy: 30d}");
     with("a leaf shorter than the autonomy", ByUs, "certificates: {leaf: 30d}");
@@ -105,13 +117,22 @@ pub(super) fn cases() -> Vec<(&'static str, Seen, Vec<u8>)> {
     with("an alias bomb", ByUs, "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]");
     with("a NUL byte", ByUs, "service: \0");
     with("wide characters", BySchema, "etcd: {storage: 固态硬盘, quota: 大}");
-    with("several mistakes at once", BySchema, "colour: red\netcd:\n  storage: nvme\n  quota: 512\nextra_names: [\"*.example.net\"]");
+    with(
+        "several mistakes at once",
+        BySchema,
+        "colour: red\netcd:\n  storage: nvme\n  quota: 512\nextra_names: [\"*.example.net\"]",
+    );
     let mut mended = |title, seen, from: &str, to: &str| {
         assert!(GOOD.contains(from), "{title}");
         cases.push((title, seen, GOOD.replacen(from, to, 1)));
     };
     mended("a tab", ByUs, "    address: 192.168.7.11", "\taddress: 192.168.7.11");
-    mended("a line that is not indented as its neighbours", ByUs, "    address: 192.168.7.11", "     address: 192.168.7.11");
+    mended(
+        "a line that is not indented as its neighbours",
+        ByUs,
+        "    address: 192.168.7.11",
+        "     address: 192.168.7.11",
+    );
     mended("a domain without a dot", BySchema, "edge.example.net", "edge");
     mended("a domain in capitals", BySchema, "edge.example.net", "Edge.example.net");
     mended("a cluster named by a number", BySchema, "x-k3s", "1234");
@@ -120,7 +141,12 @@ pub(super) fn cases() -> Vec<(&'static str, Seen, Vec<u8>)> {
     mended("an underscore", BySchema, "name: x-k3s-m-2", "name: x_k3s_m_2");
     mended("a member twice", ByUs, "name: x-k3s-m-2", "name: x-k3s-m-1");
     mended("a member without a name", BySchema, "  - name: x-k3s-m-2\n    address", "  - address");
-    mended("a member that is only a name", BySchema, "  - name: x-k3s-m-2\n    address: 192.168.7.12", "  - x-k3s-m-2");
+    mended(
+        "a member that is only a name",
+        BySchema,
+        "  - name: x-k3s-m-2\n    address: 192.168.7.12",
+        "  - x-k3s-m-2",
+    );
     mended("an address twice", ByUs, "192.168.7.12", "192.168.7.11");
     mended("an address outside the network", ByUs, "192.168.7.12", "192.168.8.12");
     mended("the broadcast address", ByUs, "192.168.7.12", "192.168.7.255");
@@ -128,19 +154,45 @@ pub(super) fn cases() -> Vec<(&'static str, Seen, Vec<u8>)> {
     mended("an address of IPv6", BySchema, "192.168.7.12", "\"fd00::12\"");
     mended("three numbers", BySchema, "192.168.7.12", "192.168.7");
     mended("a number above 255", ByUs, "192.168.7.12", "192.168.7.300");
-    mended("an address again as a further one", ByUs, "192.168.7.12", "192.168.7.12\n    addresses: [192.168.7.12]");
-    mended("an interface of the shell", BySchema, "192.168.7.12", "192.168.7.12\n    interface: eth0;reboot");
+    mended(
+        "an address again as a further one",
+        ByUs,
+        "192.168.7.12",
+        "192.168.7.12\n    addresses: [192.168.7.12]",
+    );
+    mended(
+        "an interface of the shell",
+        BySchema,
+        "192.168.7.12",
+        "192.168.7.12\n    interface: eth0;reboot",
+    );
     mended("a network without a prefix", BySchema, "192.168.7.0/24", "192.168.7.0");
     mended("an address in place of the network", ByUs, "192.168.7.0/24", "192.168.7.5/24");
     let (head, _) = GOOD.split_once("members:").expect("there");
     cases.push(("no members", BySchema, format!("{head}members: []\n")));
-    cases.push(("members that are all comments", BySchema, format!("{head}members:\n  # - name: x\n")));
-    cases.push(("a domain too long for etcd's name", ByUs, GOOD.replace("edge.example.net", &["a".repeat(61).as_str(), &"b".repeat(61), &"c".repeat(61), "de"].join("."))));
-    cases.push(("a long line", ByUs, format!("{GOOD}extra_names: [{}x-k3s-m-1]\n", (10..40).map(|i| format!("lb-{i}.example.net, ")).collect::<String>())));
-    let mut cases: Vec<_> = cases
-        .into_iter()
-        .map(|(title, seen, text)| (title, seen, text.into_bytes()))
-        .collect();
+    cases.push((
+        "members that are all comments",
+        BySchema,
+        format!("{head}members:\n  # - name: x\n"),
+    ));
+    cases.push((
+        "a domain too long for etcd's name",
+        ByUs,
+        GOOD.replace(
+            "edge.example.net",
+            &["a".repeat(61).as_str(), &"b".repeat(61), &"c".repeat(61), "de"].join("."),
+        ),
+    ));
+    cases.push((
+        "a long line",
+        ByUs,
+        format!(
+            "{GOOD}extra_names: [{}x-k3s-m-1]\n",
+            (10..40).map(|i| format!("lb-{i}.example.net, ")).collect::<String>()
+        ),
+    ));
+    let mut cases: Vec<_> =
+        cases.into_iter().map(|(title, seen, text)| (title, seen, text.into_bytes())).collect();
     cases.push(("Latin-1", ByUs, [GOOD.as_bytes(), b"# caf\xe9\n"].concat()));
     cases.push(("UTF-16", ByUs, b"\xff\xfec\0l\0u\0".to_vec()));
     cases.push(("a file of 2 MiB", ByUs, vec![b'#'; 2 << 20]));
@@ -170,5 +222,8 @@ fn each_mistake_is_told_with_its_place_and_what_to_do() {
             .expect("writes");
     }
     let reviewed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(golden == reviewed, "{path} differs: UPDATE_GOLDEN=1 cargo test rewrites it, then review the change");
+    assert!(
+        golden == reviewed,
+        "{path} differs: UPDATE_GOLDEN=1 cargo test rewrites it, then review the change"
+    );
 }

@@ -37,8 +37,12 @@ fn write(spec: &ClusterSpec, random: &mut Random) -> String {
         0 => format!("\"{text}\""),
         1 => format!("'{text}'"),
         // a name may be a number or a null for YAML, and `::1` begins with its colon
-        _ if text.contains("::") || !text.contains(|c: char| c.is_ascii_alphabetic()) => format!("'{text}'"),
-        _ if ["null", "true", "false"].contains(&text.as_str()) || text.contains('e') => format!("'{text}'"),
+        _ if text.contains("::") || !text.contains(|c: char| c.is_ascii_alphabetic()) => {
+            format!("'{text}'")
+        }
+        _ if ["null", "true", "false"].contains(&text.as_str()) || text.contains('e') => {
+            format!("'{text}'")
+        }
         _ => text,
     };
     let list = |items: Vec<String>, random: &mut Random| {
@@ -130,7 +134,8 @@ fn random_spec(random: &mut Random) -> ClusterSpec {
     let (_, base) = &good()[random.below(good().len())];
     let mut spec = parse(base).expect("good");
     spec.cluster = letters(random, 63).parse().expect("a label");
-    spec.domain = format!("{}.{}", letters(random, 30), letters(random, 30)).parse().expect("a domain");
+    spec.domain =
+        format!("{}.{}", letters(random, 30), letters(random, 30)).parse().expect("a domain");
     spec.service = format!("service.{}", spec.domain).parse().expect("a domain");
     spec.names = random.one_of(&["hosts", "dns"]).parse().expect("a word");
     spec.network = random.yes().then(|| "10.0.0.0/16".parse().expect("a network"));
@@ -139,23 +144,29 @@ fn random_spec(random: &mut Random) -> ClusterSpec {
         .map(|i| {
             let mut member = member.clone();
             let low = u8::try_from(i + 1).expect("few");
-            member.name = format!("m{i}{}", letters(random, 40)).trim_end_matches('-').parse().expect("a label");
+            member.name = format!("m{i}{}", letters(random, 40))
+                .trim_end_matches('-')
+                .parse()
+                .expect("a label");
             member.address = random.yes().then(|| [10, 0, 0, low].into());
             member.addresses = (0..random.below(3))
                 .map(|j| format!("fd00:{j}::{low}").parse().expect("an address"))
                 .collect();
-            member.interface = random.one_of(&["eth0", "end0", "br-lan", "eth0.7"]).parse().expect("a name");
+            member.interface =
+                random.one_of(&["eth0", "end0", "br-lan", "eth0.7"]).parse().expect("a name");
             member
         })
         .collect();
-    spec.extra_names =
-        (0..random.below(4)).map(|i| format!("lb{i}.{}x", letters(random, 20)).parse().expect("a name")).collect();
+    spec.extra_names = (0..random.below(4))
+        .map(|i| format!("lb{i}.{}x", letters(random, 20)).parse().expect("a name"))
+        .collect();
     spec.extra_addresses =
         (0..random.below(4)).map(|i| [172, 16, 0, u8::try_from(i).expect("few")].into()).collect();
-    let mut span = |bases: &[u64]| random.yes().then(|| Duration::from_millis(random.one_of(bases)));
+    let mut span =
+        |bases: &[u64]| random.yes().then(|| Duration::from_millis(random.one_of(bases)));
     let etcd = &mut spec.etcd;
     etcd.heartbeat_interval = span(&[1, 50, 77, 100]);
-    etcd.election_timeout = span(&[500, 1000, 1234, 50_000]);
+    etcd.election_timeout = span(&[2500, 5000, 3456, 50_000]); // five of the slowest heartbeat, 500 ms, or more
     etcd.compaction_retention = span(&[60_000, 61_000, 86_400_000]);
     etcd.backend_batch_interval = span(&[1, 10_000]);
     etcd.grpc_keepalive_interval = span(&[1000, 7_200_000]);
@@ -166,8 +177,10 @@ fn random_spec(random: &mut Random) -> ClusterSpec {
     etcd.snapshot_count = random.yes().then(|| 1 + random.below(1_000_000) as u64);
     etcd.grpc_gateway = random.one_of(&[None, Some(true), Some(false)]);
     etcd.compact_hash_check = random.one_of(&[None, Some(true), Some(false)]);
-    etcd.metrics = random.yes().then(|| random.one_of(&["basic", "extensive"]).parse().expect("a word"));
-    etcd.log_level = random.yes().then(|| random.one_of(&["debug", "error"]).parse().expect("a word"));
+    etcd.metrics =
+        random.yes().then(|| random.one_of(&["basic", "extensive"]).parse().expect("a word"));
+    etcd.log_level =
+        random.yes().then(|| random.one_of(&["debug", "error"]).parse().expect("a word"));
     spec.certificates.leaf = Duration::from_secs(1000 + random.below(100_000_000) as u64);
     spec.certificates.autonomy = spec.certificates.leaf / 2;
     spec.certificates.autonomy = Duration::from_secs(spec.certificates.autonomy.as_secs());
@@ -212,8 +225,30 @@ fn is_read_or_refused_with_a_place(bytes: &[u8], seed: u64) {
 /// One change of the kind that finds mistakes: bytes flipped, cut out, doubled, moved between files, replaced by what YAML cares about.
 fn mutate(bytes: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Random) {
     const TOKENS: [&[u8]; 24] = [
-        b"\t", b"\0", b"\r", b"\n", b"---\n", b"...\n", b"&a ", b"*a", b"!!int ", b"{", b"}", b"[", b"]",
-        b": ", b"- ", b"? ", b"|\n", b">-\n", b"\"", b"'", b"%", b"\xef\xbb\xbf", b"\xff", b"99999999999999999999d",
+        b"\t",
+        b"\0",
+        b"\r",
+        b"\n",
+        b"---\n",
+        b"...\n",
+        b"&a ",
+        b"*a",
+        b"!!int ",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b": ",
+        b"- ",
+        b"? ",
+        b"|\n",
+        b">-\n",
+        b"\"",
+        b"'",
+        b"%",
+        b"\xef\xbb\xbf",
+        b"\xff",
+        b"99999999999999999999d",
     ];
     let at = random.below(bytes.len() + 1);
     let bound = 1 + random.below(40);
@@ -248,7 +283,9 @@ fn mutate(bytes: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Random) {
 fn no_text_breaks_the_reader() {
     const SECONDS: u64 = 10;
     let mut seeds: Vec<Vec<u8>> = good().into_iter().map(|(_, text)| text.into_bytes()).collect();
-    seeds.extend(cases().into_iter().map(|(_, _, bytes)| bytes).filter(|bytes| bytes.len() < 10_000));
+    seeds.extend(
+        cases().into_iter().map(|(_, _, bytes)| bytes).filter(|bytes| bytes.len() < 10_000),
+    );
     for seed in &seeds {
         is_read_or_refused_with_a_place(seed, 0);
     }
@@ -268,7 +305,41 @@ fn no_text_breaks_the_reader() {
 
 #[test]
 fn a_huge_text_of_one_pattern_is_refused_at_once() {
-    for pattern in ["[", "{", "- ", "? ", "a: ", "&a ", "*a ", "!", "\"", "'", "|\n", "a: 1\n", "%", "\t", "#", ",", "x ", "a:\n ", "- - [\n", "a,", "{a: ", "\n", "x\n", "- a\n", "members: [", "\"\\x41"] {
+    let members: String = (0..30_000).map(|i| format!("- {{name: m{i}}}\n")).collect();
+    is_read_or_refused_with_a_place(
+        format!("cluster: c\ndomain: a.b\nmembers:\n{members}").as_bytes(),
+        0,
+    );
+    let keys: String = (0..60_000).map(|i| format!("k{i}: 1\n")).collect();
+    is_read_or_refused_with_a_place(keys.as_bytes(), 0);
+    for pattern in [
+        "[",
+        "{",
+        "- ",
+        "? ",
+        "a: ",
+        "&a ",
+        "*a ",
+        "!",
+        "\"",
+        "'",
+        "|\n",
+        "a: 1\n",
+        "%",
+        "\t",
+        "#",
+        ",",
+        "x ",
+        "a:\n ",
+        "- - [\n",
+        "a,",
+        "{a: ",
+        "\n",
+        "x\n",
+        "- a\n",
+        "members: [",
+        "\"\\x41",
+    ] {
         is_read_or_refused_with_a_place(pattern.repeat((1 << 20) / pattern.len()).as_bytes(), 0);
     }
 }
