@@ -97,7 +97,10 @@ impl Help for BadSpec {
             [only] => only.help.clone(),
             _ => format!(
                 "mend them, then look again: coordctl validate {}",
-                self.file.as_deref().unwrap_or("FILE")
+                match self.file.as_deref() {
+                    Some("stdin") => "-",
+                    file => file.unwrap_or("FILE"),
+                }
             ),
         })
     }
