@@ -66,6 +66,22 @@ pub enum BadName {
         /// As given.
         name: String,
     },
+    /// Ends in a number, as an address does.
+    #[error("{kind} {name:?} ends in a number, as an address does")]
+    Number {
+        /// What was being named.
+        kind: &'static str,
+        /// As given.
+        name: String,
+    },
+    /// A character that the name of an interface cannot have.
+    #[error("interface name {name:?} has {found:?}, which no interface's name has")]
+    Interface {
+        /// As given.
+        name: String,
+        /// The first character that is not allowed.
+        found: char,
+    },
 }
 
 impl Help for BadName {
@@ -78,6 +94,10 @@ impl Help for BadName {
             Self::Dotted { name, .. } => {
                 let label = name.split('.').next().unwrap_or_default();
                 format!("use the short name, such as {label:?}; the domain stands in the spec")
+            }
+            Self::Number { .. } => "an address is no name; names end in letters".into(),
+            Self::Interface { .. } => {
+                "`ip addr` on the node lists their names, such as eth0".into()
             }
             _ => "use lower-case letters, digits and inner hyphens, 1 to 63 characters a label"
                 .into(),
@@ -99,6 +119,18 @@ pub struct ClusterName(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct DomainName(String);
+
+/// The name of a host, or of what stands before hosts: DNS labels (RFC 1123, 2.1), lower case, at most 253 bytes; one label is
+/// enough. Its last label is not a number, so that no address reads as one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
+pub struct HostName(String);
+
+/// The name of a network interface: 1 to 15 bytes (Linux, `IFNAMSIZ` less its end) of letters, digits, `.`, `_` and `-`:
+/// narrower than the kernel, which refuses only `/`, `:` and white space (`dev_valid_name`), because it stands in commands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
+pub struct InterfaceName(String);
 
 impl DomainName {
     /// `<label>.<self>`.
@@ -138,28 +170,64 @@ impl FromStr for DomainName {
     fn from_str(name: &str) -> Result<Self, BadName> {
         const KIND: &str = "domain";
         const MAX: usize = 189;
-        if name.is_empty() {
-            return Err(BadName::Empty { kind: KIND });
-        }
-        if name.len() > MAX {
-            return Err(BadName::TooLong {
-                kind: KIND,
-                name: name.into(),
-                length: name.len(),
-                max: MAX,
-            });
-        }
-        if !name.contains('.') {
+        if !name.is_empty() && !name.contains('.') {
             return Err(BadName::NoDot { kind: KIND, name: name.into() });
         }
-        for label in name.split('.') {
-            if label.is_empty() {
-                return Err(BadName::Character { kind: KIND, name: name.into(), found: '.' });
-            }
-            check_label(KIND, name, label)?;
+        check_labels(KIND, name, MAX)?;
+        Ok(Self(name.into()))
+    }
+}
+
+impl FromStr for HostName {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
+        const KIND: &str = "host name";
+        check_labels(KIND, name, 253)?; // RFC 1035, 2.3.4, less the root's label and its length
+        let last = name.rsplit('.').next().unwrap_or_default();
+        if last.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(BadName::Number { kind: KIND, name: name.into() });
         }
         Ok(Self(name.into()))
     }
+}
+
+impl FromStr for InterfaceName {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
+        const KIND: &str = "interface name";
+        const MAX: usize = 15;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.is_empty() || name == "." || name == ".." {
+            return Err(BadName::Empty { kind: KIND });
+        }
+        if name.len() > MAX {
+            let (name, length) = (name.into(), name.len());
+            return Err(BadName::TooLong { kind: KIND, name, length, max: MAX });
+        }
+        match name.chars().find(|c| !allowed(*c)) {
+            Some(found) => Err(BadName::Interface { name: name.into(), found }),
+            None => Ok(Self(name.into())),
+        }
+    }
+}
+
+/// Labels joined by dots, none of them empty.
+fn check_labels(kind: &'static str, name: &str, max: usize) -> Result<(), BadName> {
+    if name.is_empty() {
+        return Err(BadName::Empty { kind });
+    }
+    if name.len() > max {
+        return Err(BadName::TooLong { kind, name: name.into(), length: name.len(), max });
+    }
+    for label in name.split('.') {
+        if label.is_empty() {
+            return Err(BadName::Character { kind, name: name.into(), found: '.' });
+        }
+        check_label(kind, name, label)?;
+    }
+    Ok(())
 }
 
 fn one_label(kind: &'static str, name: &str) -> Result<(), BadName> {
@@ -222,7 +290,7 @@ macro_rules! string_like {
         }
     )*};
 }
-string_like!(NodeName, ClusterName, DomainName);
+string_like!(NodeName, ClusterName, DomainName, HostName, InterfaceName);
 
 #[cfg(test)]
 mod tests {
@@ -259,6 +327,28 @@ mod tests {
         "edge.huatai.me".parse::<DomainName>().expect("good");
         for bad in ["", "local", "a..b", ".a.b", "a.b.", "A.b", "a b.c", "a.-b"] {
             assert!(bad.parse::<DomainName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_is_no_address_and_may_be_one_label() {
+        for good in ["lb", "etcd-lb.example.net", "1password.example"] {
+            good.parse::<HostName>().expect(good);
+        }
+        for bad in ["", "192.168.7.5", "7", "*.example.net", "a..b", "LB", &"a.".repeat(130)] {
+            let error = bad.parse::<HostName>().expect_err(bad);
+            assert!(error.help().is_some());
+        }
+    }
+
+    #[test]
+    fn an_interface_has_a_name_that_linux_takes() {
+        for good in ["eth0", "enp1s0f0", "end0", "br-lan", "eth0.7"] {
+            good.parse::<InterfaceName>().expect(good);
+        }
+        for bad in ["", "..", "eth 0", "eth0/1", "eth0;reboot", "sixteen-letters-"] {
+            let error = bad.parse::<InterfaceName>().expect_err(bad);
+            assert!(error.help().is_some());
         }
     }
 

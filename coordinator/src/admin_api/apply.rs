@@ -1,10 +1,13 @@
 //! Takes a spec over: checks it against what there is, and records it as the wanted one.
 
+use std::net::Ipv4Addr;
+
 use pilaster_common::error::Help;
-use pilaster_common::name::{ClusterName, DomainName};
+use pilaster_common::name::{ClusterName, DomainName, NodeName};
 
 use crate::ca::vault::VaultError;
 use crate::coordinator::Coordinator;
+use crate::enrollment::address;
 use crate::spec::{self, BadSpec, ClusterSpec, needs_rollout};
 use crate::store::records::{ClusterRecord, FormationRecord, Phase};
 use crate::store::{Change, StoreError};
@@ -22,6 +25,16 @@ pub enum ApplyError {
         service: DomainName,
         /// Whose it is.
         other: ClusterName,
+    },
+    /// A node that has joined is known by an address that the spec gives to others.
+    #[error(
+        "{node} has joined with the address {address}, which the spec puts into others' certificates"
+    )]
+    AddressTaken {
+        /// Whose it is.
+        node: NodeName,
+        /// Which.
+        address: Ipv4Addr,
     },
     /// A formed cluster cannot take it over while it runs.
     #[error("needs a rollout: {}", .changes.join("; "))]
@@ -45,6 +58,9 @@ impl Help for ApplyError {
         match self {
             Self::Spec(error) => error.help(),
             Self::ServiceTaken { .. } => Some("give this cluster another: service: NAME".into()),
+            Self::AddressTaken { node, .. } => {
+                Some(format!("take it out of extra_addresses or of the other member; an address belongs to {node} alone"))
+            }
             Self::NeedsRollout { .. } => {
                 Some("the cluster has formed, and this version does not change a formed cluster that way: take it back".into())
             }
@@ -76,6 +92,10 @@ pub(super) async fn apply(coordinator: &Coordinator, text: String) -> Result<App
         if other != *cluster && theirs.is_ok_and(|service| service == wanted.service) {
             return Err(ApplyError::ServiceTaken { service: wanted.service, other });
         }
+    }
+    let joined = address::taken(&wanted, &store.nodes(cluster).await?);
+    if let Some((node, address)) = address::given_away(&wanted, &joined) {
+        return Err(ApplyError::AddressTaken { node, address });
     }
     let record = ClusterRecord { spec: text };
     let present = store.revised_spec(cluster).await?;

@@ -375,9 +375,9 @@ impl From<ApplyError> for Status {
     fn from(error: ApplyError) -> Self {
         let code = match &error {
             ApplyError::Spec(_) => Code::InvalidArgument,
-            ApplyError::ServiceTaken { .. } | ApplyError::NeedsRollout { .. } => {
-                Code::FailedPrecondition
-            }
+            ApplyError::ServiceTaken { .. }
+            | ApplyError::AddressTaken { .. }
+            | ApplyError::NeedsRollout { .. } => Code::FailedPrecondition,
             ApplyError::Store(StoreError::Conflict) => Code::Aborted,
             ApplyError::Store(_) | ApplyError::Vault(_) | ApplyError::Random => Code::Internal,
         };

@@ -3,6 +3,7 @@
 //! Pure: the profile, the node as approved, the spec and the time in; every field of the certificate out. The CSR is not among
 //! the arguments.
 
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -93,7 +94,8 @@ pub fn coordinator(now: Timestamp) -> Leaf {
     Leaf { usages, ..leaf(Profile::Server, names, COORDINATOR_LIFE, now) }
 }
 
-/// The names of a node's certificate: its own and no other node's. The service name is on servers alone.
+/// The names of a node's certificate: its own and no other node's. The service name and the spec's extra names and addresses are
+/// on servers alone: who stands before all members is no peer.
 pub fn node_names(
     profile: Profile,
     spec: &ClusterSpec,
@@ -101,16 +103,29 @@ pub fn node_names(
     address: Ipv4Addr,
 ) -> LeafNames {
     let host = spec.host(node);
+    let further = spec.member(node).map(|member| &member.addresses[..]).unwrap_or_default();
+    let own_names = [host.clone(), node.to_string()];
+    let own_addresses = || iter::once(IpAddr::V4(address)).chain(further.iter().copied());
     let (mut names, mut addresses): (Vec<String>, Vec<IpAddr>) = match profile {
         Profile::Server => (
-            vec![spec.service.to_string(), host.clone(), node.to_string(), "localhost".into()],
-            vec![address.into(), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            [spec.service.to_string(), "localhost".into()]
+                .into_iter()
+                .chain(own_names)
+                .chain(spec.extra_names.iter().map(ToString::to_string))
+                .collect(),
+            [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+                .into_iter()
+                .chain(own_addresses())
+                .chain(spec.extra_addresses.iter().copied())
+                .collect(),
         ),
-        Profile::Peer => (vec![host.clone(), node.to_string()], vec![address.into()]),
+        Profile::Peer => (own_names.into(), own_addresses().collect()),
         Profile::Client | Profile::Agent => (vec![], vec![]),
     };
     names.sort();
+    names.dedup();
     addresses.sort();
+    addresses.dedup(); // a further address may be the reported one
     let common_name = match profile {
         Profile::Server | Profile::Peer => host,
         Profile::Client | Profile::Agent => node.to_string(),
@@ -163,6 +178,32 @@ mod tests {
         assert_eq!(peer.names, ["m-1", "m-1.edge.huatai.me"]);
         assert_eq!(peer.addresses, [IpAddr::from(address)]);
         let client = names(Profile::Client);
+        assert!(client.names.is_empty() && client.addresses.is_empty());
+    }
+
+    #[test]
+    fn promise_02_extra_names_are_on_servers_and_further_addresses_on_their_own_member() {
+        let spec = crate::spec::parse(
+            "cluster: c\ndomain: a.b\nmembers:\n- {name: m-1, addresses: ['fd00::1', 10.9.0.1]}\n- {name: m-2}\nextra_names: [lb.a.b]\nextra_addresses: [10.0.0.9, 'fd00::9']\n",
+        )
+        .expect("good");
+        let names = |profile, node: &str, address: [u8; 4]| {
+            node_names(profile, &spec, &node.parse().expect("good"), address.into())
+        };
+        let text = |names: &LeafNames| {
+            names.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        let server = names(Profile::Server, "m-1", [10, 0, 0, 1]);
+        assert_eq!(server.names, ["etcd.a.b", "lb.a.b", "localhost", "m-1", "m-1.a.b"]);
+        assert_eq!(text(&server), "10.0.0.1 10.0.0.9 10.9.0.1 127.0.0.1 ::1 fd00::1 fd00::9");
+        let peer = names(Profile::Peer, "m-1", [10, 9, 0, 1]);
+        assert_eq!(
+            (peer.names.join(" "), text(&peer)),
+            ("m-1 m-1.a.b".into(), "10.9.0.1 fd00::1".into())
+        );
+        let other = names(Profile::Server, "m-2", [10, 0, 0, 2]);
+        assert_eq!(text(&other), "10.0.0.2 10.0.0.9 127.0.0.1 ::1 fd00::9");
+        let client = names(Profile::Client, "m-1", [10, 0, 0, 1]);
         assert!(client.names.is_empty() && client.addresses.is_empty());
     }
 

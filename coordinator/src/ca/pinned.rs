@@ -31,7 +31,7 @@ struct World {
 fn world() -> World {
     let now = SystemClock.now();
     let spec: ClusterSpec = crate::spec::parse(
-        "cluster: x-k3s\ndomain: edge.huatai.me\nnetwork: 192.168.7.0/24\nmembers: [{name: m-1}]\n",
+        "cluster: x-k3s\ndomain: edge.huatai.me\nnetwork: 192.168.7.0/24\nmembers: [{name: m-1, addresses: [10.9.0.11]}]\nextra_names: [lb.huatai.me]\nextra_addresses: [192.168.7.10]\n",
     )
     .expect("good");
     let root = |label, length| Authority::generate(label, length, now).expect("makes");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::commands::{
-    apply, approve, certs, client, enroll, env, hosts, init, node, rotate, status,
+    apply, approve, certs, client, enroll, env, hosts, init, node, rotate, schema, status, validate,
 };
 use crate::config::default_socket;
 
@@ -26,6 +26,8 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Init(init::Args),
+    Validate(validate::Args),
+    Schema(schema::Args),
     Apply(apply::Args),
     Enroll(enroll::Args),
     Approve(approve::Args),

@@ -2,11 +2,11 @@
 //!
 //! Pure. The address that a connection comes from is not asked: it is evidence to show, not proof.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use pilaster_common::error::Help;
-use pilaster_common::name::NodeName;
+use pilaster_common::name::{InterfaceName, NodeName};
 
 use crate::spec::ClusterSpec;
 use crate::spec::is_host_of;
@@ -25,48 +25,82 @@ pub enum NoAddress {
         cluster: String,
     },
     /// The spec's address is not on eth0.
-    #[error("{node} is to have the address {wanted}, but its eth0 has {reported}")]
+    #[error("{node} is to have the address {wanted}, but its {interface} has {reported}")]
     Differs {
         /// The node.
         node: NodeName,
+        /// Its interface.
+        interface: InterfaceName,
         /// As in the spec.
         wanted: Ipv4Addr,
         /// As reported.
         reported: String,
     },
     /// Nothing on eth0.
-    #[error("eth0 of {node} has no global IPv4 address")]
+    #[error("{interface} of {node} has no global IPv4 address")]
     None {
         /// The node.
         node: NodeName,
+        /// Its interface.
+        interface: InterfaceName,
     },
     /// More than one on eth0, and the spec does not choose.
-    #[error("eth0 of {node} has more than one global IPv4 address: {reported}")]
+    #[error("{interface} of {node} has more than one global IPv4 address: {reported}")]
     Several {
         /// The node.
         node: NodeName,
+        /// Its interface.
+        interface: InterfaceName,
         /// As reported.
         reported: String,
     },
     /// Outside the network.
-    #[error("eth0 of {node} has {address}, which is not a host's address in the network {network}")]
+    #[error(
+        "{interface} of {node} has {address}, which is not a host's address in the network {network}"
+    )]
     Outside {
         /// The node.
         node: NodeName,
+        /// Its interface.
+        interface: InterfaceName,
         /// As reported.
         address: Ipv4Addr,
         /// The spec's.
         network: Ipv4Net,
     },
     /// Another node's.
-    #[error("eth0 of {node} has {address}, which is the address of {other}")]
+    #[error("{interface} of {node} has {address}, which is the address of {other}")]
     Taken {
         /// The node.
         node: NodeName,
+        /// Its interface.
+        interface: InterfaceName,
         /// As reported.
         address: Ipv4Addr,
         /// Whose it is.
         other: NodeName,
+    },
+    /// In every server certificate: others could pass for the node.
+    #[error("{interface} of {node} has {address}, which is among the extra_addresses of the spec")]
+    Extra {
+        /// The node.
+        node: NodeName,
+        /// Its interface.
+        interface: InterfaceName,
+        /// As reported.
+        address: Ipv4Addr,
+    },
+    /// The spec does not say where addresses may lie.
+    #[error(
+        "{interface} of {node} has {address}, and the spec has neither an address for it nor a network"
+    )]
+    NotApproved {
+        /// The node.
+        node: NodeName,
+        /// Its interface.
+        interface: InterfaceName,
+        /// As reported.
+        address: Ipv4Addr,
     },
 }
 
@@ -79,12 +113,21 @@ impl Help for NoAddress {
             Self::Differs { node, .. } => {
                 format!("give the node that address, or take what it has: coordctl approve {node}")
             }
-            Self::None { .. } => "give eth0 an address first: ip addr show eth0".into(),
+            Self::None { interface, .. } => {
+                format!("give {interface} an address first: ip addr show {interface}")
+            }
             Self::Several { node, .. } => format!(
                 "say which one: coordctl approve {node} --address ADDRESS, or address: beside {node} in the spec"
             ),
             Self::Outside { node, .. } => format!(
                 "take it all the same (coordctl approve {node}), or mend network: in the spec"
+            ),
+            Self::Extra { .. } => {
+                "give the node an address of its own, or take that one out of extra_addresses"
+                    .into()
+            }
+            Self::NotApproved { node, .. } => format!(
+                "take it (coordctl approve {node}), or add network: or address: to the spec"
             ),
             Self::Taken { other, .. } => {
                 format!("give one of the two another address; is {other} switched off?")
@@ -120,23 +163,54 @@ pub fn choose(
     };
     let listed =
         || reported.iter().map(|net| net.addr().to_string()).collect::<Vec<_>>().join(", ");
+    let interface = member.interface.clone();
     let address = match (approved.or(member.address), reported) {
-        (_, []) => return Err(NoAddress::None { node }),
+        (_, []) => return Err(NoAddress::None { node, interface }),
         (Some(wanted), _) if reported.iter().any(|net| net.addr() == wanted) => wanted,
-        (Some(wanted), _) => return Err(NoAddress::Differs { node, wanted, reported: listed() }),
+        (Some(wanted), _) => {
+            return Err(NoAddress::Differs { node, interface, wanted, reported: listed() });
+        }
         (None, [only]) => only.addr(),
-        (None, _) => return Err(NoAddress::Several { node, reported: listed() }),
+        (None, _) => return Err(NoAddress::Several { node, interface, reported: listed() }),
     };
-    let network = spec.network.filter(|_| approved.is_none());
-    if let Some(network) = network.filter(|network| !is_host_of(*network, address)) {
-        return Err(NoAddress::Outside { node, address, network });
+    match spec.network.filter(|_| approved.is_none()) {
+        Some(network) if !is_host_of(network, address) => {
+            return Err(NoAddress::Outside { node, interface, address, network });
+        }
+        None if approved.or(member.address).is_none() => {
+            return Err(NoAddress::NotApproved { node, interface, address });
+        }
+        _ => {}
     }
-    let in_spec = spec.members.iter().filter_map(|other| Some((&other.name, other.address?)));
-    let others = taken.iter().map(|(name, address)| (name, *address)).chain(in_spec);
+    if spec.extra_addresses.contains(&address.into()) {
+        return Err(NoAddress::Extra { node, interface, address });
+    }
+    let owned = spec.members.iter().flat_map(|other| {
+        let own = other.address.map(IpAddr::V4).into_iter().chain(other.addresses.iter().copied());
+        own.map(|address| (&other.name, address))
+    });
+    let others = taken.iter().map(|(name, address)| (name, IpAddr::V4(*address))).chain(owned);
     match others.into_iter().find(|(name, other)| **name != node && *other == address) {
-        Some((other, _)) => Err(NoAddress::Taken { node, address, other: other.clone() }),
+        Some((other, _)) => {
+            Err(NoAddress::Taken { node, interface, address, other: other.clone() })
+        }
         None => Ok(address),
     }
+}
+
+/// The first address that `spec` would put into others' certificates although a node that has joined is known by it.
+pub fn given_away(
+    spec: &ClusterSpec,
+    joined: &[(NodeName, Ipv4Addr)],
+) -> Option<(NodeName, Ipv4Addr)> {
+    let anothers = |name: &NodeName, address: IpAddr| {
+        let mut others = spec.members.iter().filter(|member| member.name != *name);
+        spec.extra_addresses.contains(&address)
+            || others.any(|other| {
+                other.address.map(IpAddr::V4) == Some(address) || other.addresses.contains(&address)
+            })
+    };
+    joined.iter().find(|(name, address)| anothers(name, (*address).into())).cloned()
 }
 
 #[cfg(test)]
@@ -169,6 +243,53 @@ mod tests {
         check("m-2", &["192.168.7.12/24", "10.0.0.5/8"], "192.168.7.12");
         check("m-2", &["192.168.7.13/24"], "m-2 is to have the address 192.168.7.12");
         check("m-3", &["192.168.7.13/24"], "not a member");
+    }
+
+    #[test]
+    fn promise_02_an_address_in_anothers_certificate_is_no_nodes() {
+        let spec = crate::spec::parse("cluster: c\ndomain: a.b\nnetwork: 10.0.0.0/24\nmembers: [{name: m-1, interface: end0}, {name: m-2, addresses: [10.0.0.7]}]\nextra_addresses: [10.0.0.9]\n").expect("good");
+        let node = "m-1".parse().expect("good");
+        let choose = |address: [u8; 4], approved: Option<Ipv4Addr>| {
+            let net = Ipv4Net::new(address.into(), 24).expect("good");
+            choose(&spec, &node, &[net], approved, &[]).map_err(|error| error.to_string())
+        };
+        assert_eq!(choose([10, 0, 0, 1], None), Ok([10, 0, 0, 1].into()));
+        let taken = "end0 of m-1 has 10.0.0.7, which is the address of m-2";
+        let extra = "end0 of m-1 has 10.0.0.9, which is among the extra_addresses of the spec";
+        for approved in [false, true] {
+            let asked = |address: [u8; 4]| choose(address, approved.then(|| address.into()));
+            assert_eq!(asked([10, 0, 0, 7]).expect_err("m-2's"), taken);
+            assert_eq!(asked([10, 0, 0, 9]).expect_err("extra"), extra);
+        }
+        let joined = |name: &str, last| {
+            let name: NodeName = name.parse().expect("good");
+            given_away(&spec, &[(name, Ipv4Addr::new(10, 0, 0, last))]).is_some()
+        };
+        assert!(joined("m-1", 9) && joined("m-1", 7) && joined("m-2", 9));
+        assert!(!joined("m-1", 1) && !joined("m-2", 7));
+    }
+
+    #[test]
+    fn without_a_network_a_node_waits_for_a_person() {
+        let spec = crate::spec::parse(
+            "cluster: c\ndomain: a.b\nmembers: [{name: m-1}, {name: m-2, address: 10.0.0.2}]\n",
+        )
+        .expect("good");
+        let choose = |node: &str, address: &str, approved| {
+            let (node, reported) = (node.parse().expect("good"), [address.parse().expect("good")]);
+            choose(&spec, &node, &reported, approved, &[])
+        };
+        let error = choose("m-1", "10.0.0.1/24", None).expect_err("nobody said so");
+        assert_eq!(
+            error.to_string(),
+            "eth0 of m-1 has 10.0.0.1, and the spec has neither an address for it nor a network"
+        );
+        assert!(error.help().is_some_and(|help| help.contains("coordctl approve m-1")));
+        assert_eq!(
+            choose("m-1", "10.0.0.1/24", Some([10, 0, 0, 1].into())),
+            Ok([10, 0, 0, 1].into())
+        );
+        assert_eq!(choose("m-2", "10.0.0.2/24", None), Ok([10, 0, 0, 2].into()));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What a changed spec would change of a formed cluster that takes more than new files.
 //!
-//! Pure. Until there is a rollout that does it one member at a time, such a change is refused with these words.
+//! Pure. What stands only in certificates (`service`, `extra_names`, `extra_addresses`, a member's further `addresses`, lifetimes) is not
+//! among it: leaves are renewed while etcd runs. `network` and `names` concern what joins or is read later. Until there is a rollout that does it one member at a time, such a change is refused with these words.
+
+use std::net::Ipv4Addr;
 
 use super::ClusterSpec;
 
@@ -24,19 +27,25 @@ pub fn needs_rollout(old: &ClusterSpec, new: &ClusterSpec) -> Vec<String> {
         found.push(format!("members: {name} is new: it would have to be added as a learner"));
     }
     for member in &new.members {
-        if let Some(was) = old.member(&member.name).filter(|was| was.address != member.address) {
-            let text = |address: Option<std::net::Ipv4Addr>| {
-                address.map_or("none".into(), |a| a.to_string())
-            };
+        let Some(was) = old.member(&member.name) else { continue };
+        if was.address != member.address {
+            let text = |address: Option<Ipv4Addr>| address.map_or("none".into(), |a| a.to_string());
             let (was, is) = (text(was.address), text(member.address));
             found.push(format!(
                 "members: the address of {} changes: {was} becomes {is}",
                 member.name
             ));
         }
+        if was.interface != member.interface {
+            let (name, was, is) = (&member.name, &was.interface, &member.interface);
+            found.push(format!("members: the interface of {name} changes: {was} becomes {is}"));
+        }
     }
-    if old.etcd != new.etcd {
-        found.push("etcd: its settings change, and etcd reads them only when it starts".into());
+    let settings = old.etcd.written().into_iter().zip(new.etcd.written());
+    for ((key, was), (_, is)) in settings.filter(|((_, was), (_, is))| was != is) {
+        let text = |value: Option<String>| value.unwrap_or_else(|| "the default".into());
+        let (was, is) = (text(was), text(is));
+        found.push(format!("etcd: {key}: {was} becomes {is}, and etcd reads it when it starts"));
     }
     found
 }
@@ -61,9 +70,25 @@ mod tests {
         check(&SPEC.replace(", {name: m-2}", ""), "m-2 goes");
         check(&SPEC.replace("]", ", {name: m-3}]"), "m-3 is new");
         check(&SPEC.replace("m-2", "m-2, address: 10.0.0.5"), "none becomes 10.0.0.5");
-        check(&format!("{SPEC}etcd: {{storage: ssd}}\n"), "settings");
+        check(&SPEC.replace("m-2", "m-2, interface: end0"), "eth0 becomes end0");
+        check(&format!("{SPEC}etcd: {{storage: ssd}}\n"), "storage: sdcard becomes ssd");
+        check(&format!("{SPEC}etcd: {{quota: 1GiB}}\n"), "quota: the default becomes 1GiB");
+    }
+
+    #[test]
+    fn what_only_certificates_say_converges_while_etcd_runs() {
         let parse = |text: &str| crate::spec::parse(text).expect(text);
-        let names = parse(&format!("{SPEC}names: dns\nservice: db.a.b\n"));
-        assert!(needs_rollout(&parse(SPEC), &names).is_empty());
+        for more in [
+            "names: dns",
+            "service: db.a.b",
+            "extra_names: [lb.a.b]",
+            "extra_addresses: [10.0.0.9]",
+            "certificates: {leaf: 400d}",
+        ] {
+            let new = parse(&format!("{SPEC}{more}\n"));
+            assert_eq!(needs_rollout(&parse(SPEC), &new), [""; 0], "{more}");
+        }
+        let new = parse(&SPEC.replace("m-2", "m-2, addresses: [fd00::2]"));
+        assert_eq!(needs_rollout(&parse(SPEC), &new), [""; 0]);
     }
 }

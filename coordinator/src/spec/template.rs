@@ -13,7 +13,8 @@ pub fn template(
     let members: String = members.iter().map(|name| format!("  - name: {name}\n")).collect();
     format!(
         "\
-# One etcd cluster, as Pilaster keeps it. After a change: coordctl apply {cluster}.yml
+# One etcd cluster, as Pilaster keeps it. After a change: coordctl validate {cluster}.yml, then coordctl apply {cluster}.yml
+# Every key there is, with its default: coordctl schema
 cluster: {cluster}
 
 # Members are <name>.{domain}; etcd.{domain} leads to all of them (another name: service: NAME).
@@ -32,6 +33,12 @@ names: hosts
 etcd:
   # What the data lies on: sdcard (slow timing, no needless elections) or ssd.
   storage: sdcard
+  # How large the database may grow [default: 512MiB where a node has less than 2 GiB of memory, else 2GiB].
+  # quota: 1GiB
+
+# What stands before all members, such as a load balancer or a virtual IP: in the server certificate of each.
+# extra_names: [etcd-lb.{domain}]
+# extra_addresses: [ADDRESS]
 ",
         first = "NAME",
         example = network.hosts().next().unwrap_or(network.addr()),

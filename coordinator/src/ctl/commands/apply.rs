@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use pilaster_proto::admin::v1 as pb;
 
 use super::Context;
+use super::validate::read_spec;
 use crate::ctl::dial::dial;
 use crate::ctl::exit::{CtlError, Exit};
 use crate::ctl::output;
-use crate::spec;
 
 /// Makes a spec the wanted one
 #[derive(Debug, clap::Args)]
@@ -21,23 +21,19 @@ pub(in crate::ctl) struct Args {
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
     let path = args.file.display();
     let what = format!("cannot apply {path}");
-    let text = std::fs::read_to_string(&args.file).map_err(|error| {
-        CtlError::said(
-            Exit::Failed,
-            &what,
-            format!("cannot read it: {error}"),
-            "coordctl init NAME … writes a first one",
-        )
-    })?;
-    spec::parse(&text).map_err(|error| {
-        let mut error = CtlError::new(Exit::Failed, &what, &error);
-        error.told.cause = format!("{path}: {}", error.told.cause);
-        error
-    })?;
+    let (text, _) = read_spec(&args.file).map_err(|cause| cause.of(&what))?;
     let mut admin = dial(&context.socket).await?;
     let reply = admin.apply(pb::ApplyRequest { spec: text }).await;
-    let pb::ApplyReply { cluster, changed, members } =
-        reply.map_err(|status| CtlError::answered(&what, &status))?.into_inner();
+    let pb::ApplyReply { cluster, changed, members } = reply
+        .map_err(|status| {
+            let mut error = CtlError::answered(&what, &status);
+            if status.code() == tonic::Code::InvalidArgument {
+                // a coordinator of another version finds a mistake that this one does not know: it cannot know the file's name
+                error.told.cause = format!("{path}: {}", error.told.cause);
+            }
+            error
+        })?
+        .into_inner();
     if !changed {
         output::note(&format!("{cluster} is as in {path} already"));
         return Ok(Exit::Done);

@@ -10,7 +10,9 @@ pub(super) mod hosts;
 pub(super) mod init;
 pub(super) mod node;
 pub(super) mod rotate;
+pub(super) mod schema;
 pub(super) mod status;
+pub(super) mod validate;
 
 use super::args::{Args, Command};
 use super::exit::{CtlError, Exit};
@@ -28,6 +30,8 @@ pub(super) async fn run(args: Args) -> Result<Exit, CtlError> {
     let context = Context { socket, cluster: cluster.unwrap_or_default() };
     match command {
         Command::Init(args) => init::run(args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Schema(args) => schema::run(args),
         Command::Apply(args) => apply::run(&context, args).await,
         Command::Enroll(args) => enroll::run(&context, args).await,
         Command::Approve(args) => approve::run(&context, args).await,

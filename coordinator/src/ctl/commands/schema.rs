@@ -1,0 +1,18 @@
+//! `coordctl schema`: what a spec may say, for editors.
+
+use crate::ctl::exit::{CtlError, Exit};
+use crate::ctl::output;
+use crate::spec;
+
+/// Prints the JSON Schema of a spec, for editors
+///
+/// Needs no coordinator. For an editor with yaml-language-server: coordctl schema > pilaster.schema.json, and as the first line of the
+/// spec: # yaml-language-server: $schema=pilaster.schema.json
+#[derive(Debug, clap::Args)]
+pub(in crate::ctl) struct Args {}
+
+/// Prints it.
+pub(super) fn run(Args {}: Args) -> Result<Exit, CtlError> {
+    let _ = output::json(&spec::schema()); // whoever closed the pipe has seen enough
+    Ok(Exit::Done)
+}
