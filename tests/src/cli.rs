@@ -98,6 +98,9 @@ enum Action {
         /// How many
         #[arg(long, default_value_t = 1000)]
         rounds: u32,
+        /// At most one in this time, such as 1s; 0s: one after the other
+        #[arg(long, default_value = "1s", value_parser = pilaster_coordinator::spec::parse_span)]
+        every: Duration,
     },
     /// Measure, beside something bare in the same run
     Bench {
@@ -173,7 +176,7 @@ pub fn main() -> ExitCode {
         Action::Status => status(),
         Action::Etcd { only_version } => show_etcd(only_version),
         Action::Bench { what: Bench::Identity } => bench::identity().map(|()| ExitCode::SUCCESS),
-        Action::Prove { what: Prove::Renewals, rounds } => prove_renewals(rounds),
+        Action::Prove { what: Prove::Renewals, rounds, every } => prove_renewals(rounds, every),
         Action::Load { what: Load::Write(load) } => write::run(&load).map(|()| ExitCode::SUCCESS),
         Action::Load { what: Load::Handshake(load) } => {
             handshake::run(&load).map(|()| ExitCode::SUCCESS)
@@ -191,13 +194,13 @@ pub fn main() -> ExitCode {
     })
 }
 
-fn prove_renewals(rounds: u32) -> Result<ExitCode, LabError> {
+fn prove_renewals(rounds: u32, every: Duration) -> Result<ExitCode, LabError> {
     let program = std::env::current_exe();
     let program =
         program.map_err(|source| LabError::Start { line: "lab load handshake".into(), source })?;
-    let proof = renewals::run(rounds, &program)?;
+    let proof = renewals::run(rounds, every, &program)?;
     proof.print();
-    Ok(all_right(proof.counts.failed.is_empty() && proof.restarts == 0))
+    Ok(all_right(proof.is_within_goal()))
 }
 
 fn all_right(all_right: bool) -> ExitCode {

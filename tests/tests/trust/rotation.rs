@@ -76,7 +76,7 @@ fn promise_06_rotating_everything_restarts_nothing_and_fails_no_write() -> Resul
 #[test]
 fn one_node_is_renewed_again_and_again_while_both_of_its_ports_are_dialled() -> Result<(), LabError>
 {
-    let proof = renewals::run(20, LAB.as_ref())?;
+    let proof = renewals::run(20, Duration::ZERO, LAB.as_ref())?;
     assert!(proof.handshakes() > 100, "{proof:?}");
     // etcd reads the file twice for each handshake, for the certificate and for the key: one that falls between the two fails
     assert!(proof.counts.failed.iter().all(|why| why.contains("InternalError")), "{proof:?}");
