@@ -75,6 +75,7 @@ pub(super) fn tar_of(name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
     header.set_path(name)?;
     header.set_size(content.len() as u64);
     header.set_mode(0o644);
+    header.set_entry_type(tar::EntryType::Regular); // apk does not know the older way of saying so, a zero
     header.set_cksum();
     let mut tar = [&header.as_bytes()[..], content].concat();
     tar.resize(tar.len().next_multiple_of(BLOCK), 0);

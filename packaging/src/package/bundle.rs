@@ -103,6 +103,3 @@ fn set_times(folder: &Path, release: &Release) -> Result<(), Failure> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,6 +6,8 @@
 
 mod bundle;
 mod compile;
+#[cfg(test)]
+mod recipes;
 mod sbom;
 mod target;
 mod toolbox;

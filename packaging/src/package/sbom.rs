@@ -19,7 +19,7 @@ pub(super) fn write(
     out: &Path,
 ) -> Result<PathBuf, Failure> {
     let mut cargo = Command::new("cargo"); // what is linked in: no development and build dependencies, no other target's
-    cargo.args(["tree", "--locked", "--edges", "normal", "--prefix", "none"]);
+    cargo.args(["tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none"]);
     cargo.args(["--package", product.name(), "--target", target.triple()]);
     let tree = said(cargo.args(["--format", "{p}|{l}"]).current_dir(workspace()))?;
     let lock = workspace().join("Cargo.lock");

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_yaml::Value;
 
-use super::*;
+use super::target::{Product, Target};
+use super::workspace;
 
 fn packaging() -> PathBuf {
     workspace().join("packaging")
