@@ -23,7 +23,7 @@ _pilaster__coordinator() {
 
     case "${cmd}" in
         pilaster__coordinator)
-            opts="-h -V --listen --advertise --socket --state --help --version"
+            opts="-h -V --listen --advertise --repository --repository-listen --socket --state --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -34,6 +34,14 @@ _pilaster__coordinator() {
                     return 0
                     ;;
                 --advertise)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repository)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repository-listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
