@@ -26,8 +26,12 @@ fn commands() -> [(Command, &'static str); 2] {
 /// One page for a program: a section for each of its commands, as `--help` says it.
 fn page(command: &Command, section: &str) -> Vec<u8> {
     let mut page = Vec::new();
-    let man = clap_mangen::Man::new(command.clone()).section(section).date("").source("Pilaster");
+    let man = clap_mangen::Man::new(command.clone()).section(section);
     man.render(&mut page).expect("memory does not fail");
+    let name = command.get_name().replace('-', "\\-"); // there is no page of its own for a command
+    let head = String::from_utf8(page).expect("roff is text");
+    let mut page =
+        head.replace(&format!("\n{name}\\-"), &format!("\n{name} ")).replace("(1)\n", "\n");
     let mut command = command.clone();
     command.build();
     for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
@@ -37,11 +41,11 @@ fn page(command: &Command, section: &str) -> Vec<u8> {
         let lines = help.lines().map(|line| {
             if line.starts_with(['.', '\'']) { format!("\\&{line}\n") } else { format!("{line}\n") }
         });
-        page.extend(format!(".SH \"{title}\"\n.nf\n").bytes());
-        page.extend(lines.flat_map(String::into_bytes));
-        page.extend(b".fi\n");
+        page.push_str(&format!(".SH \"{title}\"\n.nf\n"));
+        page.extend(lines);
+        page.push_str(".fi\n");
     }
-    page
+    page.into_bytes()
 }
 
 #[test]
