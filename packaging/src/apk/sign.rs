@@ -146,6 +146,10 @@ pub(super) mod tests {
         io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&member[..]), &mut tar)
             .expect("gzip");
         assert_eq!(tar.len(), 512 + 512, "a header and 4096 bits, no end blocks");
+        assert_eq!(
+            tar[156], b'0',
+            "a plain file, as POSIX has it: apk refuses the older zero byte"
+        );
         let signature = folder.path().join("signature");
         put(&signature, &tar[512..1024], 0o644).expect("written");
         let verify = |content: &[u8]| {
