@@ -29,6 +29,17 @@ pub struct Config {
     /// Where coordctl reaches it
     #[arg(long, env = "PILASTER_SOCKET", default_value_os_t = default_socket(), value_name = "PATH")]
     pub socket: PathBuf,
+    /// A folder of `cargo xtask repository`, whose packages nodes may fetch; without it none are given out
+    #[arg(long, env = "PILASTER_REPOSITORY", value_name = "DIR")]
+    pub repository: Option<PathBuf>,
+    /// Where nodes fetch packages, over plain HTTP: apk verifies what it gets by its signature
+    #[arg(
+        long,
+        env = "PILASTER_REPOSITORY_LISTEN",
+        default_value = "0.0.0.0:7480",
+        value_name = "ADDRESS:PORT"
+    )]
+    pub repository_listen: SocketAddr,
 }
 
 impl Config {

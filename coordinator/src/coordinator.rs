@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use ipnet::Ipv4Net;
 use pilaster_common::clock::{Clock, Timestamp};
 use pilaster_common::name::ClusterName;
+use pilaster_proto::admin::v1 as pb;
 
 use crate::audit::AuditLog;
 use crate::ca::sign::Authority;
 use crate::ca::vault::{ClusterAuthorities, Missing, Vault, VaultError};
+use crate::repository::Offer;
 use crate::rollout::driver::Wake;
 use crate::rollout::fleet::Fleet;
 use crate::store::Store;
@@ -38,6 +40,7 @@ pub struct Coordinator {
     vault: Vault,
     authorities: Mutex<BTreeMap<ClusterName, Arc<ClusterAuthorities>>>,
     endpoints: Vec<String>,
+    offer: Option<Offer>,
 }
 
 impl Coordinator {
@@ -61,7 +64,13 @@ impl Coordinator {
             vault,
             authorities: Mutex::default(),
             endpoints,
+            offer: None,
         }
+    }
+
+    /// With packages that nodes may fetch.
+    pub fn offering(self, offer: Option<Offer>) -> Self {
+        Self { offer, ..self }
     }
 
     /// Now, by the coordinator's clock.
@@ -116,5 +125,10 @@ impl Coordinator {
         endpoints.sort_by_key(|endpoint| !inside(endpoint)); // stable: keeps the order otherwise
         endpoints.truncate(ENDPOINTS_MAX);
         endpoints
+    }
+
+    /// What nodes may fetch, and what they find it by: the name or address of the first of `endpoints`.
+    pub fn repository(&self, endpoints: &[String]) -> Option<pb::Repository> {
+        self.offer.as_ref()?.to_wire(endpoints)
     }
 }

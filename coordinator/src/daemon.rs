@@ -53,7 +53,7 @@ fn harden() {
 }
 
 fn greet(listening: &Listening) {
-    let Listening { endpoints, socket, state } = listening;
+    let Listening { endpoints, socket, state, packages } = listening;
     let dial = if endpoints.is_empty() {
         "nowhere: this machine has no address".into()
     } else {
@@ -66,4 +66,7 @@ fn greet(listening: &Listening) {
         socket = socket.display(),
         state = state.display(),
     ));
+    if let Some(offer) = packages {
+        output::note(&format!("nodes fetch packages from {offer}"));
+    }
 }

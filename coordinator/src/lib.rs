@@ -2,11 +2,12 @@
 //!
 //! A report comes in by [`agent_api`] and is kept in [`rollout::fleet`]; a pass of [`rollout::driver`] makes each node's desired state
 //! ([`render`]), asks [`plan`] what happens next, records it in [`store`] and sends the states down the streams. A person comes in by
-//! [`admin_api`], from [`ctl`]. [`enrollment`] lets nodes in, [`ca`] signs, [`spec`] is what a person wants. [`run`] starts and stops it all.
+//! [`admin_api`], from [`ctl`]. [`enrollment`] lets nodes in, [`ca`] signs, [`spec`] is what a person wants; [`repository`] gives nodes their packages. [`run`] starts and stops it all.
 
 pub mod admin_api;
 pub mod agent_api;
 pub mod audit;
+mod by_address;
 pub mod ca;
 pub mod config;
 pub mod coordinator;
@@ -15,6 +16,7 @@ pub mod daemon;
 pub mod enrollment;
 pub mod plan;
 pub mod render;
+pub mod repository;
 pub mod rollout;
 pub mod run;
 pub mod spec;

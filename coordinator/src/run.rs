@@ -24,6 +24,7 @@ use crate::ca::sign::SignError;
 use crate::ca::vault::{Missing, Vault, VaultError};
 use crate::config::{Config, owner};
 use crate::coordinator::Coordinator;
+use crate::repository::{self, Offer, Repository, RepositoryError};
 use crate::rollout::driver;
 use crate::store::{OpenStoreError, RedbStore, Store, StoreError};
 
@@ -77,6 +78,17 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The port for packages.
+    #[error("cannot listen on {address} for those who fetch packages")]
+    ListenForPackages {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The packages for nodes.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
     /// No signals.
     #[error("cannot wait for signals")]
     Signals(#[source] std::io::Error),
@@ -99,6 +111,11 @@ impl Help for RunError {
                 "see who has it (ss -ltnp sport = :{}), or choose another: --listen",
                 address.port()
             )),
+            Self::ListenForPackages { address, .. } => Some(format!(
+                "see who has it (ss -ltnp sport = :{}), or choose another: --repository-listen",
+                address.port()
+            )),
+            Self::Repository(error) => error.help(),
             Self::Signals(_) => None,
             Self::Ended(_) => {
                 Some("start it again; if it ends again, its last log lines say why".into())
@@ -116,6 +133,8 @@ pub struct Listening {
     pub socket: PathBuf,
     /// Its state.
     pub state: PathBuf,
+    /// What nodes may fetch.
+    pub packages: Option<Offer>,
 }
 
 /// Runs until SIGTERM or SIGINT; `ready` is called when everything listens.
@@ -140,17 +159,26 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| RunError::Listen { address: config.listen, source })?;
-    let coordinator = Arc::new(Coordinator::new(
-        store,
-        installation,
-        (vault, control),
-        audit,
-        clock,
-        endpoints.clone(),
-    ));
+    let packages = packages(&config).await?;
+    let offer = packages.as_ref().map(|(_, _, offer)| offer.clone());
+    let coordinator =
+        Coordinator::new(store, installation, (vault, control), audit, clock, endpoints.clone());
+    let coordinator = Arc::new(coordinator.offering(offer.clone()));
     let shutdown = CancellationToken::new();
     let mut tasks = spawn(&coordinator, listener, admin, &shutdown)?;
-    ready(&Listening { endpoints, socket: config.socket.clone(), state: config.state.clone() });
+    if let Some((repository, listener, _)) = packages {
+        let stop = shutdown.clone();
+        tasks.spawn(async move {
+            repository::serve(repository, listener, stop).await;
+            Ok(())
+        });
+    }
+    ready(&Listening {
+        endpoints,
+        socket: config.socket.clone(),
+        state: config.state.clone(),
+        packages: offer,
+    });
     let mut term = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut int = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let ended = tokio::select! {
@@ -167,6 +195,17 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     }
     drop(atomic_file::remove(&config.socket)); // the next start replaces one that stayed
     ended
+}
+
+/// The packages for nodes, and the port that gives them out, where there are any.
+async fn packages(config: &Config) -> Result<Option<(Repository, TcpListener, Offer)>, RunError> {
+    let Some(folder) = &config.repository else { return Ok(None) };
+    let repository = Repository::open(folder)?;
+    let listener = TcpListener::bind(config.repository_listen).await;
+    let fail = |source| RunError::ListenForPackages { address: config.repository_listen, source };
+    let listener = listener.map_err(fail)?;
+    let offer = Offer::new(repository.public_key()?, listener.local_addr().map_err(fail)?);
+    Ok(Some((repository, listener, offer)))
 }
 
 fn spawn(

@@ -1,80 +1,133 @@
-//! `cargo xtask`: lays out what a package of the agent installs.
+//! `cargo xtask`: what is installed on a host.
 //!
-//! `cargo xtask stage DIR --agent PATH` puts the agent's binary and its OpenRC files below DIR. Packages and the lab start from that.
+//! `package` builds static binaries and makes .apk and .deb of them ([`package`]); `key` and `repository` make a signed repository that apk
+//! trusts ([`apk`]); `stage` lays out what the agent's package installs ([`stage`]).
 //! Not here: etcd's own service files, which the agent renders for its node (`common::service_files`).
 
-use std::ffi::OsString;
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+mod apk;
+mod failure;
+mod package;
+mod stage;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "cargo xtask stage DIR --agent PATH";
-const INIT_SCRIPT: &str = include_str!("../openrc/pilaster-agent.initd");
-const SETTINGS: &str = include_str!("../openrc/pilaster-agent.confd");
+use lexopt::ValueExt;
+use lexopt::prelude::{Long, Short, Value};
+
+use failure::{Failure, say};
+use package::Target;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  package [--only ARCH] [--out DIR] [--revision N]
+      static binaries, .apk and .deb with SHA256SUMS and SBOMs, into DIR (target/packages);
+      ARCH: aarch64, armv7, x86_64, all three when not said; may be given several times
+      N: counts packages of one version, 0 at first
+  key DIR
+      a new key that signs repositories: pilaster-XXXXXXXX.rsa (keep it), and its .rsa.pub
+  repository DIR --key FILE [--packages DIR]
+      a signed repository for apk, of the .apk files that `package` has made; other packages that it holds stay
+  stage DIR --agent FILE
+      what the agent's package installs, below DIR";
+
+enum Command {
+    Help,
+    Package { targets: Vec<Target>, out: Option<PathBuf>, revision: u32 },
+    Key { folder: PathBuf },
+    Repository { folder: PathBuf, key: PathBuf, packages: Option<PathBuf> },
+    Stage { folder: PathBuf, agent: PathBuf },
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match &arguments[..] {
-        [command, folder, flag, agent] if command == "stage" && flag == "--agent" => {
-            match stage(Path::new(folder), Path::new(agent)) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(failure) => tell(&failure, 1),
-            }
+    let command = match parse(lexopt::Parser::from_env()) {
+        Ok(command) => command,
+        Err(error) => {
+            return Failure::new("wrong usage", error.to_string(), "cargo xtask --help").tell(64);
         }
-        _ => tell(
-            &Failure {
-                what: "wrong usage".into(),
-                cause: "there is one command, stage".into(),
-                help: USAGE.into(),
-            },
-            64,
-        ),
+    };
+    let done = match command {
+        Command::Help => {
+            say(USAGE);
+            Ok(())
+        }
+        Command::Package { targets, out, revision } => package::run(&targets, out, revision),
+        Command::Key { folder } => apk::make_key(&folder),
+        Command::Repository { folder, key, packages } => {
+            let packages = packages.unwrap_or_else(package::default_out);
+            apk::make_repository(&folder, &key, &packages)
+        }
+        Command::Stage { folder, agent } => stage::stage(&folder, &agent),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(1),
     }
 }
 
-/// The three lines: what, cause, what to do.
-struct Failure {
-    what: String,
-    cause: String,
-    help: String,
-}
-
-fn tell(failure: &Failure, code: u8) -> ExitCode {
-    let Failure { what, cause, help } = failure;
-    drop(writeln!(io::stderr(), "error: {what}\ncause: {cause}\n help: {help}")); // nobody left to tell
-    ExitCode::from(code)
-}
-
-/// Lays out the agent's files below `folder`, which stands for `/`.
-fn stage(folder: &Path, agent: &Path) -> Result<(), Failure> {
-    let binary = fs::read(agent).map_err(|error| Failure {
-        what: "cannot stage the agent".into(),
-        cause: format!("cannot read {}: {error}", agent.display()),
-        help: "build it first: cargo build --release -p pilaster-agent".into(),
-    })?;
-    for (path, content, mode) in [
-        ("usr/bin/pilaster-agent", &binary[..], 0o755),
-        ("etc/init.d/pilaster-agent", INIT_SCRIPT.as_bytes(), 0o755),
-        ("etc/conf.d/pilaster-agent", SETTINGS.as_bytes(), 0o644),
-    ] {
-        put(&folder.join(path), content, mode).map_err(|(path, error)| Failure {
-            what: "cannot stage the agent".into(),
-            cause: format!("cannot write {}: {error}", path.display()),
-            help: "give a folder that you may write to, with room on its disk".into(),
-        })?;
+fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let command = match arguments.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(Command::Help),
+        Some(Value(word)) => word.string()?,
+        Some(argument) => return Err(argument.unexpected()),
+    };
+    let (mut folder, mut out, mut key, mut packages, mut agent) = (None, None, None, None, None);
+    let (mut targets, mut revision) = (Vec::new(), 0);
+    while let Some(argument) = arguments.next()? {
+        match (command.as_str(), argument) {
+            (_, Short('h') | Long("help")) => return Ok(Command::Help),
+            ("package", Long("only")) => targets.push(arguments.value()?.parse()?),
+            ("package", Long("out")) => out = Some(PathBuf::from(arguments.value()?)),
+            ("package", Long("revision")) => revision = arguments.value()?.parse()?,
+            ("repository", Long("key")) => key = Some(PathBuf::from(arguments.value()?)),
+            ("repository", Long("packages")) => packages = Some(PathBuf::from(arguments.value()?)),
+            ("stage", Long("agent")) => agent = Some(PathBuf::from(arguments.value()?)),
+            ("key" | "repository" | "stage", Value(value)) if folder.is_none() => {
+                folder = Some(PathBuf::from(value));
+            }
+            (_, argument) => return Err(argument.unexpected()),
+        }
     }
-    Ok(())
+    let folder = || folder.ok_or(format!("{command} wants a DIR"));
+    Ok(match command.as_str() {
+        "package" => Command::Package {
+            targets: if targets.is_empty() { Target::ALL.to_vec() } else { targets },
+            out,
+            revision,
+        },
+        "key" => Command::Key { folder: folder()? },
+        "repository" => Command::Repository {
+            folder: folder()?,
+            key: key.ok_or("repository wants --key FILE; cargo xtask key DIR makes one")?,
+            packages,
+        },
+        "stage" => {
+            Command::Stage { folder: folder()?, agent: agent.ok_or("stage wants --agent FILE")? }
+        }
+        _ => return Err(format!("{command:?} is no command").into()),
+    })
 }
 
-/// A new file and a rename: a binary that runs from there is not written into.
-fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), (PathBuf, io::Error)> {
-    let fail = |error| (path.to_owned(), error);
-    fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(fail)?;
-    let temporary = path.with_extension("new");
-    let mut file = fs::File::create(&temporary).map_err(fail)?;
-    file.write_all(content).map_err(fail)?;
-    file.set_permissions(Permissions::from_mode(mode)).map_err(fail)?;
-    fs::rename(&temporary, path).map_err(fail)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, lexopt::Error> {
+        parse(lexopt::Parser::from_args(line.split_whitespace()))
+    }
+
+    #[test]
+    fn a_command_line_is_understood_or_refused() {
+        assert!(
+            matches!(parsed("package"), Ok(Command::Package { targets, revision: 0, .. }) if targets.len() == 3)
+        );
+        assert!(
+            matches!(parsed("package --only armv7"), Ok(Command::Package { targets, .. }) if targets == [Target::Armv7])
+        );
+        assert!(parsed("package --only mips").is_err());
+        assert!(parsed("package /tmp").is_err());
+        assert!(parsed("repository /tmp").is_err(), "without a key");
+        assert!(parsed("stage --agent x").is_err(), "without a folder");
+    }
 }

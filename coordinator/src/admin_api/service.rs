@@ -187,11 +187,14 @@ impl Admin for AdminService {
         let act = Act { after: after.unwrap_or_default(), ..Act::default() };
         let (token, expires) =
             self.audited(&who, "enroll", format!("{cluster}/{node}"), act, invited).await?;
+        let endpoints = coordinator.endpoints(spec.network);
+        let repository = coordinator.repository(&endpoints);
         Ok(Response::new(pb::EnrollReply {
             cluster: cluster.to_string(),
             token: token.reveal().to_string(),
             expires: expires.unix(),
-            endpoints: coordinator.endpoints(spec.network),
+            endpoints,
+            repository,
         }))
     }
 

@@ -4,9 +4,8 @@
 //! handshake* and leads to everything else. The client chooses the SNI, so the routes are bound to the configuration: each kind
 //! of connection goes into a server of its own (promise 3).
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -30,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
 use super::trust::ControlTrust;
+use crate::by_address::{ByAddress, Place};
 use crate::ca::issue;
 use crate::ca::sign::SignError;
 use crate::coordinator::Coordinator;
@@ -121,7 +121,7 @@ async fn accept_loop(
     shutdown: CancellationToken,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    let by_address = ByAddress::default();
+    let by_address = ByAddress::new(HANDSHAKES_AN_ADDRESS);
     let mut told = false;
     loop {
         let accepted = tokio::select! {
@@ -167,42 +167,6 @@ async fn accept_loop(
                 Err(_) => tracing::debug!(%address, "handshake: not done within {HANDSHAKE_MAX:?}"),
             }
         });
-    }
-}
-
-/// How many handshakes of each address are under way; an address without any is not kept.
-#[derive(Debug, Clone, Default)]
-struct ByAddress(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// One handshake's place; given back when dropped.
-#[derive(Debug)]
-struct Place {
-    address: IpAddr,
-    of: ByAddress,
-}
-
-impl ByAddress {
-    /// A place for one more handshake of `address`, unless it has its share.
-    fn place(&self, address: IpAddr) -> Option<Place> {
-        let mut counts = self.0.lock().expect("no holder panics");
-        let count = counts.entry(address).or_default();
-        if *count >= HANDSHAKES_AN_ADDRESS {
-            return None;
-        }
-        *count += 1;
-        Some(Place { address, of: self.clone() })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.of.0.lock().expect("no holder panics");
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
     }
 }
 
@@ -332,24 +296,5 @@ impl AsyncWrite for Accepted {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_gets_its_share_of_handshakes_and_leaves_no_trace() {
-        let (counts, one, other) =
-            (ByAddress::default(), [10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        let places: Vec<Place> =
-            (0..HANDSHAKES_AN_ADDRESS).filter_map(|_| counts.place(one)).collect();
-        assert_eq!(places.len(), HANDSHAKES_AN_ADDRESS);
-        assert!(counts.place(one).is_none());
-        assert!(counts.place(other).is_some());
-        drop(places);
-        assert!(counts.0.lock().expect("no holder panics").is_empty());
-        assert!(counts.place(one).is_some());
     }
 }

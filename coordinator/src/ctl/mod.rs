@@ -8,6 +8,8 @@ mod certs_view;
 mod commands;
 mod dial;
 mod exit;
+#[cfg(test)]
+mod manual;
 pub mod output;
 mod status_view;
 

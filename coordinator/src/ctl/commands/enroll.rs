@@ -115,9 +115,10 @@ fn show_lines(node: &str, file: Option<&Path>, reply: &pb::EnrollReply) -> Resul
         return Err(CtlError::said(Exit::Failed, WHAT, cause, help));
     };
     let token = &reply.token;
+    let install = install(reply.repository.as_ref());
     output::data(&format!(
         "On {node}, as root:\n\
-         \x20 apk add etcd etcd-ctl ./pilaster-agent.apk && pilaster-agent join {endpoint} --token-file -\n\
+         \x20 {install} && pilaster-agent join {endpoint} --token-file -\n\
          (on Debian first: apt-get install etcd-server etcd-client ./pilaster-agent.deb)\n"
     ));
     let Some(path) = file else {
@@ -133,6 +134,18 @@ fn show_lines(node: &str, file: Option<&Path>, reply: &pb::EnrollReply) -> Resul
     .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
     output::data(&format!("with the token in {}, good once, until {expires}.\n", path.display()));
     Ok(())
+}
+
+/// The part of the line that installs the agent. From a repository: its key is fetched, and goes among those that apk trusts only when it has the
+/// hash that is in the line, which came here by the admin socket.
+fn install(repository: Option<&pb::Repository>) -> String {
+    let Some(pb::Repository { url, key_name, key_sha256 }) = repository else {
+        return "apk add etcd etcd-ctl ./pilaster-agent.apk".into();
+    };
+    format!(
+        "cd /etc/apk && wget -qO {key_name} {url}/{key_name} && echo '{key_sha256}  {key_name}' | sha256sum -c && mv {key_name} keys/ && \
+         echo {url} >>repositories && apk add -U pilaster-agent etcd etcd-ctl"
+    )
 }
 
 /// Shows each step of the node until it is where `enroll` ends.
@@ -215,4 +228,33 @@ fn steps(node: &pb::NodeStatus) -> Vec<String> {
         later.iter().filter(|(needed, _)| phase >= *needed).map(|(_, line)| (*line).to_owned()),
     );
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_repository_is_trusted_only_with_the_hash_in_the_line() {
+        let repository = pb::Repository {
+            url: "http://192.168.7.2:7480".into(),
+            key_name: "pilaster-1a2b3c4d.rsa.pub".into(),
+            key_sha256: "00ff".into(),
+        };
+        let line = install(Some(&repository));
+        let order = [
+            "wget -qO pilaster",
+            "sha256sum -c && mv pilaster-1a2b3c4d.rsa.pub keys/",
+            ">>repositories",
+            "apk add -U",
+        ];
+        let places: Vec<_> = order.iter().map(|words| line.find(words).expect(words)).collect();
+        assert!(places.is_sorted(), "{line}");
+        assert!(
+            line.contains("echo '00ff  pilaster-1a2b3c4d.rsa.pub'")
+                && !line.contains("--allow-untrusted"),
+            "{line}"
+        );
+        assert_eq!(install(None), "apk add etcd etcd-ctl ./pilaster-agent.apk");
+    }
 }
