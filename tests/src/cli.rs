@@ -9,6 +9,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::bench::{self, bare};
 use crate::demo::{self, Afterwards};
 use crate::error::LabError;
+use crate::lab::etcd::{self, EtcdRelease};
 use crate::lab::{
     HostSpec, Journal, Lab, LabId, LabOptions, LinkState, all_ids, all_labs, machine, root,
     take_down,
@@ -75,6 +76,12 @@ enum Action {
     },
     /// Show all labs and hosts
     Status,
+    /// Make etcd of every minor version, or just one, and show its version and where it is
+    Etcd {
+        /// `3.5.16`, or `3.5` for the newest of that minor
+        #[arg(value_name = "VERSION")]
+        only_version: Option<EtcdRelease>,
+    },
     /// Show the main job: from three bare hosts to a healthy cluster, checked and timed
     Demo {
         /// Leave the lab standing
@@ -159,6 +166,7 @@ pub fn main() -> ExitCode {
             })
         }
         Action::Status => status(),
+        Action::Etcd { only_version } => show_etcd(only_version),
         Action::Bench { what: Bench::Identity } => bench::identity().map(|()| ExitCode::SUCCESS),
         Action::Prove { what: Prove::Renewals, rounds } => prove_renewals(rounds),
         Action::Load { what: Load::Write(load) } => write::run(&load).map(|()| ExitCode::SUCCESS),
@@ -291,6 +299,19 @@ fn status() -> Result<ExitCode, LabError> {
             report::line(format_args!(
                 "{id:<12} {owner:<10} {name:<20} {address:<18} {state:<6} {pid}"
             ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_etcd(only_version: Option<EtcdRelease>) -> Result<ExitCode, LabError> {
+    let releases = only_version.map_or_else(|| EtcdRelease::ALL.to_vec(), |only| vec![only]);
+    for release in releases {
+        let programs = etcd::ensure(release)?;
+        let version = programs.version()?;
+        for path in [Some(programs.etcd), Some(programs.etcdctl), programs.etcdutl].iter().flatten()
+        {
+            report::line(format_args!("{version:<8} {}", path.display()));
         }
     }
     Ok(ExitCode::SUCCESS)

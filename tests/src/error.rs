@@ -44,6 +44,12 @@ pub enum LabError {
     Exists { id: String },
     #[error("this is a debug build: its figures would say nothing")]
     NotRelease { line: &'static str },
+    #[error("cannot build etcd {version}")]
+    NoGo { version: &'static str, source: io::Error },
+    #[error("cannot find the Debian archive")]
+    NoDebianArchive { known: String },
+    #[error("cannot have etcd {wanted}")]
+    EtcdMoved { wanted: &'static str, found: String },
     #[error("cannot use the binaries in {}", folder.display())]
     Stale { folder: PathBuf, binary: &'static str, newer: PathBuf },
 }
@@ -86,6 +92,13 @@ impl LabError {
             Self::NotRelease { .. } => {
                 "what is measured is a release build, and so must the load be".to_owned()
             }
+            Self::NoGo { source, .. } => {
+                format!("it is built with Go, and `go` cannot be run: {source}")
+            }
+            Self::NoDebianArchive { known } => {
+                format!("apt knows no address that ends in /debian, only: {}", known.trim())
+            }
+            Self::EtcdMoved { found, .. } => format!("what came is {found}"),
             Self::Stale { binary, newer, .. } => {
                 format!("{} is newer than {binary}", newer.display())
             }
@@ -114,6 +127,14 @@ impl LabError {
                 format!("while the lab stands, all of it is in {}", console.display())
             }
             Self::NotRelease { line } => format!("`{line}`"),
+            Self::NoGo { .. } => "install Go 1.26 or later and put it into PATH".to_owned(),
+            Self::NoDebianArchive { .. } => {
+                "name Debian's archive in /etc/apt/sources.list".to_owned()
+            }
+            Self::EtcdMoved { .. } => {
+                "put the version that is there now into the table in tests/src/lab/etcd.rs"
+                    .to_owned()
+            }
             Self::Off { host } => format!("`lab boot {host}`"),
             Self::UpAlready { host } => format!("`lab kill {host}` first"),
             Self::BadName { .. } | Self::Unknown { .. } => {

@@ -29,5 +29,6 @@ mod wait;
 
 pub use binaries::Binaries;
 pub use error::LabError;
+pub use lab::etcd;
 pub use lab::{Host, HostSpec, Lab, LabOptions, LinkState, Workstation, Written};
 pub use wait::wait_until;

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lab::etcd::{self, EtcdRelease};
 use lab::{Host, HostSpec, Lab, LabError, LabOptions, LinkState, report, wait_until};
 
 /// Longer than anything here takes; a test that needs it all fails.
@@ -291,6 +292,20 @@ fn the_workstation_has_names_tools_and_a_folder_of_its_own() -> Result<(), LabEr
     assert_contains(&workstation.exec_ok(["etcdctl", "version"])?, "etcdctl version: 3.5");
     assert_eq!(Path::new(workstation.exec_ok(["pwd"])?.trim()), lab.dir().join("ws"));
     assert_eq!(workstation.exec(["sh", "-c", "exit 7"])?.status.code(), Some(7));
+    Ok(())
+}
+
+#[test]
+fn etcd_of_every_minor_is_made_once_and_says_its_version() -> Result<(), LabError> {
+    for release in EtcdRelease::ALL {
+        let test = format!("etcd_of_every_minor_is_made_once_and_says_its_version, {release}");
+        let Some(programs) = etcd::ensure_or_say_not_run(release, &test)? else { continue };
+        assert_eq!(programs.version()?, release.version());
+        assert_eq!(programs.etcdutl.is_some(), release != EtcdRelease::V3_4);
+        let made = fs::metadata(&programs.etcd).unwrap().modified().unwrap();
+        assert_eq!(etcd::ensure(release)?, programs);
+        assert_eq!(fs::metadata(&programs.etcd).unwrap().modified().unwrap(), made);
+    }
     Ok(())
 }
 

@@ -101,8 +101,9 @@ pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, LabError> {
 }
 
 /// Waits for the lock that all runs on this machine share; it is held until the answer is dropped.
-pub(crate) fn lock(folder: &str) -> Result<File, LabError> {
-    let path = Path::new(folder).join(".lock");
+pub(crate) fn lock(folder: impl AsRef<Path>) -> Result<File, LabError> {
+    let folder = folder.as_ref();
+    let path = folder.join(".lock");
     fs::create_dir_all(folder).map_err(at("make", folder))?;
     let file = File::create(&path).map_err(at("open", &path))?;
     file.lock().map_err(at("lock", path))?;

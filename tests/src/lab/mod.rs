@@ -1,7 +1,9 @@
 //! Hosts, their network and the person's workstation; see the crate for a tour.
 
+mod architecture;
 mod card;
 mod cgroup;
+pub mod etcd;
 mod fault;
 mod host;
 mod id;
@@ -14,6 +16,7 @@ mod sweep;
 mod up_down;
 mod workstation;
 
+pub use architecture::Architecture;
 pub use card::Written;
 pub use fault::LinkState;
 pub use host::{Host, HostSpec};
