@@ -152,7 +152,7 @@ impl<H: Host> Reconciler<H> {
         let facts = self.facts().await;
         let desired = self.wires.desired.borrow_and_update().clone();
         let (observed, problems) = match desired {
-            None => (self.look(&facts), Vec::new()),
+            None => (self.look(&facts), facts.etcd.clone().err().into_iter().collect()),
             Some(Err(told)) => (self.look(&facts), vec![told]),
             Some(Ok(desired)) => self.bring_to(&desired, &facts).await,
         };

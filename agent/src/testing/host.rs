@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::apply::{Host, ManagedFile, PlaceError, Present};
 use crate::etcd::{Served, Shown};
-use crate::facts::{Facts, Machine, PortHolder};
+use crate::facts::{Facts, InstalledEtcd, Machine, PortHolder};
+use pilaster_common::etcd_conf::Processor;
 use crate::reconcile::held_certificate;
 use crate::service::{ServiceError, ServiceState, ServiceVerb};
 
@@ -46,7 +47,11 @@ impl Host for TestHost {
         Facts {
             hostname: "m-1".into(),
             addresses: vec!["192.168.7.11/24".parse().expect("good")],
-            etcd_version: "3.5.16".parse().ok(),
+            etcd: Ok(InstalledEtcd {
+                version: "3.5.16".parse().expect("known"),
+                processor: Processor::Amd64,
+            }),
+            service_manager: Some(pilaster_common::etcd_conf::ServiceManager::OpenRc),
             machine: Machine::default(),
         }
     }

@@ -58,9 +58,20 @@ fn entries(group: &Group, conf: &EtcdConf) -> Vec<Entry> {
 /// A large number as a person reads it.
 fn meaning(value: &Value, unit: Unit) -> Option<String> {
     const MIB: u64 = 1 << 20;
+    const GIB: u64 = 1 << 30;
     let Value::Number(number) = value else { return None };
     match unit {
-        Unit::Nanoseconds => Some(format!("{:?}", Duration::from_nanos(*number))),
+        Unit::Nanoseconds => {
+            let duration = Duration::from_nanos(*number);
+            let seconds = duration.as_secs();
+            Some(match (duration.subsec_nanos(), seconds % 3600, seconds % 60) {
+                (0, 0, _) if seconds > 0 => format!("{} h", seconds / 3600),
+                (0, _, 0) if seconds > 0 => format!("{} min", seconds / 60),
+                (0, _, _) => format!("{seconds} s"),
+                _ => format!("{} ms", duration.as_secs_f64() * 1000.0),
+            })
+        }
+        Unit::Bytes if number.is_multiple_of(GIB) => Some(format!("{} GiB", number / GIB)),
         Unit::Bytes if number.is_multiple_of(MIB) => Some(format!("{} MiB", number / MIB)),
         Unit::Bytes => Some(format!("{:.1} MiB", *number as f64 / MIB as f64)),
         Unit::Plain | Unit::Milliseconds => None,

@@ -16,7 +16,7 @@ const PINNED: [(u32, &str); 2] = [
     (2, "PIN2"),
 ];
 
-const RELEASES: [&str; 5] = ["3.4.23", "3.5.16", "3.5.33", "3.6.15", "3.7.2"];
+const RELEASES: [&str; 5] = ["3.4.23", "3.5.16", "3.5.30", "3.6.16", "3.7.3"];
 
 fn folder(version: u32) -> String {
     format!("{}/testdata/version-{version}", env!("CARGO_MANIFEST_DIR"))
@@ -101,7 +101,7 @@ fn version_2_is_as_reviewed() {
     }
     for (name, conf) in [
         ("3.4.23", conf("3.4.23")),
-        ("3.5.33", ssd("3.5.33")),
+        ("3.5.30", ssd("3.5.30")),
         ("3.5.16-arm", arm("3.5.16")),
     ] {
         let files = rendered(2, &conf);
