@@ -351,8 +351,8 @@ mod tests {
     use pilaster_common::certificate::CertificateFacts;
     use pilaster_common::clock::Timestamp;
     use pilaster_common::etcd_conf::{InitialState, Member, Processor, Tuning};
-    use pilaster_common::templates::TEMPLATE_VERSIONS;
     use pilaster_common::profile::LEAVES;
+    use pilaster_common::templates::TEMPLATE_VERSIONS;
 
     use super::*;
     use crate::config::SERVED_GRACE;
@@ -473,10 +473,7 @@ mod tests {
             facts: Facts {
                 hostname: "m-1".into(),
                 addresses: vec!["192.168.7.11/24".parse().expect("good")],
-                etcd: Ok(InstalledEtcd {
-                    version: conf().version,
-                    processor: conf().processor,
-                }),
+                etcd: Ok(InstalledEtcd { version: conf().version, processor: conf().processor }),
                 service_manager: Some(ServiceManager::OpenRc),
                 machine: Machine::default(),
             },

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use pilaster_common::clock::Clock;
 use pilaster_common::error::Told;
 use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::paths;
 use pilaster_common::profile::{LEAVES, Profile};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -320,6 +321,11 @@ impl<H: Host> Reconciler<H> {
             return facts.clone();
         }
         let facts = self.host.facts().await;
+        match self.host.trim_output() {
+            Ok(true) => tracing::info!("cut {}, whose end is kept", paths::ETCD_OUTPUT),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("cannot keep {} small: {error}", paths::ETCD_OUTPUT),
+        }
         self.facts = Some((facts.clone(), Instant::now()));
         facts
     }

@@ -17,9 +17,7 @@ pub(crate) enum Refusal {
     OldEpoch { got: u64, accepted: u64 },
     #[error("generation {accepted} was accepted before")]
     OldGeneration { accepted: u64 },
-    #[error(
-        "it is rendered with templates of version {got}, this agent has {}", versions()
-    )]
+    #[error("it is rendered with templates of version {got}, this agent has {}", versions())]
     Template { got: u32 },
     #[error("it is for {got}, and this is {own}")]
     OtherNode { got: String, own: String },
@@ -67,15 +65,19 @@ impl Help for Refusal {
             }
             Self::Template { .. } => "bring agent and coordinator to the same release".into(),
             Self::OtherAddress { .. } => {
-                "give the interface that address, or put the new one into the spec: coordctl apply".into()
+                "give the interface that address, or put the new one into the spec: coordctl apply"
+                    .into()
             }
             Self::NoEtcd(told) => told.help.clone(),
             Self::NoEtcdUser => format!("install it: {INSTALL}"),
             Self::BadValue(error) => return error.help(),
             Self::OtherVersion { .. } | Self::OtherHost { .. } => {
-                "the coordinator renders for what this node reports; if this stays, read its log".into()
+                "the coordinator renders for what this node reports; if this stays, read its log"
+                    .into()
             }
-            Self::HostsUnreadable => "write it anew as plain text, then this goes on by itself".into(),
+            Self::HostsUnreadable => {
+                "write it anew as plain text, then this goes on by itself".into()
+            }
             Self::PortsTaken { .. } => "stop that process, or move it to other ports".into(),
             Self::OtherNode { .. }
             | Self::NotAMember
@@ -83,7 +85,8 @@ impl Help for Refusal {
             | Self::ForeignName { .. }
             | Self::ForeignAddress { .. }
             | Self::TwoOfAProfile { .. } => {
-                "nothing was written; the coordinator is of another release, or not to be trusted".into()
+                "nothing was written; the coordinator is of another release, or not to be trusted"
+                    .into()
             }
         })
     }

@@ -9,12 +9,12 @@ use pilaster_common::atomic_file::Replaced;
 use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
-use crate::apply::{Host, ManagedFile, PlaceError, Present};
+use crate::apply::{Host, ManagedFile, PlaceError, Present, TrimError};
 use crate::etcd::{Served, Shown};
 use crate::facts::{Facts, InstalledEtcd, Machine, PortHolder};
-use pilaster_common::etcd_conf::Processor;
 use crate::reconcile::held_certificate;
 use crate::service::{ServiceError, ServiceState, ServiceVerb};
+use pilaster_common::etcd_conf::Processor;
 
 /// The host; clones are the same one.
 #[derive(Clone, Default)]
@@ -66,6 +66,10 @@ impl Host for TestHost {
         state.done.push(format!("{file:?}"));
         state.files.insert(file, content.into());
         Ok(Replaced::Changed)
+    }
+
+    fn trim_output(&self) -> Result<bool, TrimError> {
+        Ok(false)
     }
 
     fn erase(&self, file: ManagedFile) -> Result<(), PlaceError> {

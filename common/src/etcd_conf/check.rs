@@ -164,6 +164,9 @@ mod tests {
         conf.processor = Processor::Arm;
         assert_eq!(conf.check(), Ok(()));
         conf.quota_bytes = 2 << 30;
-        assert!(conf.check().is_err(), "etcd's default maps 10 GiB, which an int of 32 bits does not hold");
+        assert!(
+            conf.check().is_err(),
+            "etcd's default maps 10 GiB, which an int of 32 bits does not hold"
+        );
     }
 }

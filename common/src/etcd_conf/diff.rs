@@ -31,8 +31,7 @@ impl Change {
     }
 }
 
-const CLUSTER_VERSION: &str =
-    "the last member runs the new minor: then the cluster's version has moved, and the old etcd does not start any more";
+const CLUSTER_VERSION: &str = "the last member runs the new minor: then the cluster's version has moved, and the old etcd does not start any more";
 
 /// The differences, in the order of the file. Another spelling of the same value is none.
 pub fn diff(old: &EtcdConf, new: &EtcdConf) -> Vec<Change> {
@@ -95,7 +94,14 @@ fn changed(
     to: Option<String>,
     class: Class,
 ) -> Option<Change> {
-    (from != to).then_some(Change { key, from, to, unit: Unit::Plain, effect: Effect::Restart, class })
+    (from != to).then_some(Change {
+        key,
+        from,
+        to,
+        unit: Unit::Plain,
+        effect: Effect::Restart,
+        class,
+    })
 }
 
 #[cfg(test)]
@@ -143,11 +149,7 @@ mod tests {
 
     #[test]
     fn what_holds_another_value_restarts_and_what_was_the_default_does_not() {
-        check(
-            "3.5.16",
-            |c| c.tuning.max_txn_ops = Some(256),
-            &["max-txn-ops: - > 256, Restart"],
-        );
+        check("3.5.16", |c| c.tuning.max_txn_ops = Some(256), &["max-txn-ops: - > 256, Restart"]);
         check("3.5.16", |c| c.tuning.max_txn_ops = Some(128), &["max-txn-ops: - > 128, Nothing"]);
         check(
             "3.5.16",

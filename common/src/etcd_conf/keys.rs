@@ -32,10 +32,8 @@ pub(super) const GROUPS: &[Group] = &[
                 text(format!("https://{}:2379,https://127.0.0.1:2379", c.address))
             }),
             Key::new("listen-metrics-urls", |_| text("http://127.0.0.1:2381")),
-            Key::new("initial-advertise-peer-urls", |c| {
-                text(format!("https://{}:2380", c.host()))
-            })
-            .only_without_data(),
+            Key::new("initial-advertise-peer-urls", |c| text(format!("https://{}:2380", c.host())))
+                .only_without_data(),
             Key::new("advertise-client-urls", |c| text(format!("https://{}:2379", c.host()))),
         ],
     },
@@ -149,7 +147,12 @@ pub(super) const GROUPS: &[Group] = &[
         keys: &[
             Key::new("enable-grpc-gateway", |c| flag(c.tuning.grpc_gateway))
                 .default(&[(4, "false"), (5, "true")]),
-            Key::new("enable-pprof", |_| flag(false)).default(&[(4, "false")]),
+            // From 3.5 on the log level opens it too, whatever stands here (etcd: server/embed/etcd.go, `configureClientListeners`).
+            Key::new("enable-pprof", |c| {
+                let opened = c.version.minor >= 5 && c.tuning.log_level == LogLevel::Debug;
+                flag(false).filter(|_| !opened)
+            })
+            .default(&[(4, "false")]),
             Key::new("metrics", |c| {
                 text(match c.tuning.metrics {
                     Metrics::Basic => "basic",
@@ -184,9 +187,7 @@ pub(super) const GROUPS: &[Group] = &[
             .default(&[(4, "info")]),
             Key::new("log-outputs", |c| {
                 let rotates = c.version.has(LOG_ROTATION_SINCE);
-                Some(Value::List(vec![
-                    if rotates { paths::ETCD_LOG } else { "stderr" }.into(),
-                ]))
+                Some(Value::List(vec![if rotates { paths::ETCD_LOG } else { "stderr" }.into()]))
             }),
             Key::spelt(
                 "enable-log-rotation",
@@ -204,11 +205,9 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         comment: "TLS: one file holds chain and key, so that one rename replaces both",
         keys: &[
-            Key::spelt(
-                "tls-min-version",
-                &[since("tls-min-version", &[(4, 25), (5, 8)])],
-                |_| text("TLS1.3"),
-            )
+            Key::spelt("tls-min-version", &[since("tls-min-version", &[(4, 25), (5, 8)])], |_| {
+                text("TLS1.3")
+            })
             .default(&[(4, "TLS1.2")]),
             Key::new("client-transport-security", |_| {
                 Some(security(paths::SERVER_LEAF.into(), paths::CLIENT_CA))

@@ -23,7 +23,5 @@ pub use diff::{Change, diff};
 pub use processor::{Processor, UnknownProcessor};
 pub use standing::Standing;
 pub use table::{Class, Effect, Unit};
-pub use value::{
-    EtcdConf, InitialState, LogLevel, Member, Metrics, ServiceManager, Tuning,
-};
+pub use value::{EtcdConf, InitialState, LogLevel, Member, Metrics, ServiceManager, Tuning};
 pub use version::{BadVersion, EtcdVersion};

@@ -49,7 +49,11 @@ fn entries(group: &Group, conf: &EtcdConf) -> Vec<Entry> {
         let gate = format!("{gate}={}", value.shown());
         match entries.iter_mut().find(|entry| entry.name == spelling.name) {
             Some(Entry { value: Value::Text(gates), .. }) => gates.push_str(&format!(",{gate}")),
-            _ => entries.push(Entry { name: spelling.name, value: Value::Text(gate), unit: key.unit }),
+            _ => entries.push(Entry {
+                name: spelling.name,
+                value: Value::Text(gate),
+                unit: key.unit,
+            }),
         }
     }
     entries

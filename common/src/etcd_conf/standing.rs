@@ -25,9 +25,19 @@ pub enum Standing {
 
 /// Minor, first and last patch, and what these releases do.
 const BLOCKED: [(u32, u32, u32, &str); 3] = [
-    (4, 0, 22, "it can lose an acknowledged write after a power cut, and is older than what Pilaster knows to manage"),
+    (
+        4,
+        0,
+        22,
+        "it can lose an acknowledged write after a power cut, and is older than what Pilaster knows to manage",
+    ),
     (5, 0, 2, "it damages its data when it is killed under load"),
-    (6, 0, 3, "it does not start again after a learner has been promoted, which every replacement of a member does"),
+    (
+        6,
+        0,
+        3,
+        "it does not start again after a learner has been promoted, which every replacement of a member does",
+    ),
 ];
 
 /// Minor, first patch, which has no fault of [`FAULTS`]. 3.4 has none.

@@ -48,7 +48,7 @@ pub enum Metrics {
 /// `log-level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogLevel {
-    /// Everything.
+    /// Everything. From 3.5 on it also opens etcd's profiling and its traces to every client.
     Debug,
     /// etcd's default.
     #[default]

@@ -24,9 +24,11 @@ pub(crate) fn variables(conf: &EtcdConf) -> Vec<Variable> {
         add(unsupported, conf.processor.name().into(), comment);
     }
     if let Some(bytes) = conf.memory_limit_bytes {
-        let comment = "A small machine: bounds of Go's heap. The database is mapped, and not counted.";
+        let comment =
+            "A small machine: bounds of Go's heap. The database is mapped, and not counted.";
         add(limit, format!("{}MiB", bytes / (1 << 20)), comment);
-        let comment = "The heap is collected when it has grown by so many percent; Go's default is 100.";
+        let comment =
+            "The heap is collected when it has grown by so many percent; Go's default is 100.";
         add(collector, "75".into(), comment);
     }
     all

@@ -141,8 +141,7 @@ fn etcd_conf(
         Storage::Sdcard => (500, 5000),
         Storage::Ssd => (100, 1000),
     };
-    let processor =
-        facts.etcd_processor.or_else(|| Processor::of_machine(&facts.architecture))?;
+    let processor = facts.etcd_processor.or_else(|| Processor::of_machine(&facts.architecture))?;
     let small = facts.memory_bytes < SMALL_MEMORY;
     let members =
         spec.members.iter().map(|m| Member { name: m.name.clone(), host: spec.host(&m.name) });
