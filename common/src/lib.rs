@@ -2,7 +2,7 @@
 //!
 //! Validated names ([`name`]), certificate profiles ([`profile`]) and what certificates say ([`certificate`]), the PEM file that holds
 //! a certificate with its key ([`pem`]), private keys that cannot be printed ([`secret`]), the join token ([`token`]), etcd's
-//! configuration by version ([`etcd_conf`]) and its service files ([`service_files`]), the block in `/etc/hosts` ([`hosts_block`]), paths
+//! configuration by version ([`etcd_conf`]), its service files ([`service_files`]) and the versions of both's texts ([`templates`]), the block in `/etc/hosts` ([`hosts_block`]), paths
 //! on a node ([`paths`]), whole-file writing ([`atomic_file`]), the clock ([`clock`]), how errors read ([`error`]) and where a test may kill
 //! a process ([`mod@failpoint`]).
 //! Not here: anything that talks to a network, a store or a service manager.
@@ -19,7 +19,8 @@ pub mod paths;
 pub mod pem;
 pub mod profile;
 pub mod secret;
-pub mod service_files;
+pub(crate) mod service_files;
+pub mod templates;
 pub mod token;
 
 /// Holds `text` against a reviewed file; `UPDATE_GOLDEN=1` writes the file instead.

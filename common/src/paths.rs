@@ -12,6 +12,10 @@ pub const ETCD_CONF: &str = "/etc/etcd/conf.yml";
 pub const SERVICE_CONF: &str = "/etc/conf.d/etcd";
 /// The OpenRC script of the etcd service.
 pub const SERVICE_SCRIPT: &str = "/etc/init.d/etcd";
+/// The systemd unit of the etcd service; stands before the distribution's own.
+pub const SYSTEMD_UNIT: &str = "/etc/systemd/system/etcd.service";
+/// What systemd gives etcd as its environment. Not in `/etc/default`, where Debian's package keeps a file of its own.
+pub const SYSTEMD_ENVIRONMENT: &str = "/etc/etcd/etcd.env";
 /// Where names are made to work.
 pub const HOSTS: &str = "/etc/hosts";
 /// etcd's folder for configuration and certificates.
@@ -32,6 +36,8 @@ pub const ETCD_LOGS: &str = "/var/log/etcd";
 pub const ETCD_LOG: &str = "/var/log/etcd/etcd.log";
 /// What etcd says outside its log: panics, and everything of a version that cannot rotate.
 pub const ETCD_OUTPUT: &str = "/var/log/etcd/etcd.out";
+/// The end of that which was there before.
+pub const ETCD_OUTPUT_BEFORE: &str = "/var/log/etcd/etcd.out.1";
 /// The etcd program, where Debian's and Alpine's packages put it.
 pub const ETCD_BINARY: &str = "/usr/bin/etcd";
 /// The agent's own state, 0700 root.

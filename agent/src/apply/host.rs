@@ -10,6 +10,7 @@ use pilaster_common::error::Help;
 use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
+use super::output::TrimError;
 use crate::config::ETCD_USER;
 use crate::etcd::Served;
 use crate::facts::{Facts, PortHolder};
@@ -88,6 +89,9 @@ pub(crate) trait Host {
 
     /// A file as it lies there; `None` where there is none.
     fn read(&self, file: ManagedFile) -> io::Result<Option<Present>>;
+
+    /// Keeps small what etcd says beside its log.
+    fn trim_output(&self) -> Result<bool, TrimError>;
 
     /// Puts a file in place whole, with its owner and mode, if it differs.
     fn place(&self, file: ManagedFile, content: &[u8]) -> Result<Replaced, PlaceError>;

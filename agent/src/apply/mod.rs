@@ -6,6 +6,7 @@
 mod act;
 mod host;
 mod issue;
+mod output;
 mod system;
 
 pub(crate) use act::{Step, act};
@@ -13,4 +14,6 @@ pub(crate) use act::{Step, act};
 pub(crate) use host::PlaceError;
 pub(crate) use host::{Host, ManagedFile, Present, TextFile};
 pub(crate) use issue::Ca;
+#[cfg(test)]
+pub(crate) use output::TrimError;
 pub(crate) use system::System;

@@ -16,6 +16,7 @@ use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
 use super::host::{Host, ManagedFile, PlaceError, Present, TextFile, access};
+use super::output::{self, TrimError};
 use crate::config::{ETCD_SERVICE, ETCD_USER, identity_folder};
 use crate::etcd::{self, Served};
 use crate::facts::{self, EtcdBinary, Facts, PortHolder};
@@ -40,8 +41,12 @@ impl System {
     pub(crate) fn path(&self, file: ManagedFile) -> PathBuf {
         match file {
             ManagedFile::Text(TextFile::EtcdConf) => paths::ETCD_CONF.into(),
-            ManagedFile::Text(TextFile::ServiceConf) => paths::SERVICE_CONF.into(),
-            ManagedFile::Text(TextFile::ServiceScript) => paths::SERVICE_SCRIPT.into(),
+            ManagedFile::Text(TextFile::ServiceConf) => match self.services {
+                ServiceManager::OpenRc => paths::SERVICE_CONF.into(),
+            },
+            ManagedFile::Text(TextFile::ServiceScript) => match self.services {
+                ServiceManager::OpenRc => paths::SERVICE_SCRIPT.into(),
+            },
             ManagedFile::ClientCa => paths::CLIENT_CA.into(),
             ManagedFile::PeerCa => paths::PEER_CA.into(),
             ManagedFile::Leaf(Profile::Server) => paths::SERVER_LEAF.into(),
@@ -91,6 +96,10 @@ impl Host for System {
             tracing::info!("replaced {}, sha256 {}", path.display(), public_hash(content));
         }
         Ok(replaced)
+    }
+
+    fn trim_output(&self) -> Result<bool, TrimError> {
+        output::trim(Path::new(paths::ETCD_OUTPUT), Path::new(paths::ETCD_OUTPUT_BEFORE))
     }
 
     fn erase(&self, file: ManagedFile) -> Result<(), PlaceError> {

@@ -1,11 +1,12 @@
-//! The version of the etcd binary on disk: files are rendered for the very one that reads them.
+//! The etcd binary on disk, its version and what it was built for: files are rendered for the very one that reads them.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use pilaster_common::error::Help;
-use pilaster_common::etcd_conf::{BadVersion, EtcdVersion};
+use pilaster_common::etcd_conf::{BadVersion, EtcdVersion, Processor};
 use tokio::process::Command;
 
 /// No etcd that Pilaster could run.
@@ -15,7 +16,7 @@ pub(crate) enum BadEtcd {
     Missing { path: String },
     #[error("cannot run {path} --version")]
     Run { path: String, source: io::Error },
-    #[error("{path} --version does not say which version it is")]
+    #[error("{path} --version does not say which version it is, and for what processor")]
     Silent { path: String },
     #[error(transparent)]
     Version(#[from] BadVersion),
@@ -30,37 +31,50 @@ impl Help for BadEtcd {
     }
 }
 
-/// Remembers the version until the file changes, so that nothing is started without need.
+/// What is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InstalledEtcd {
+    pub(crate) version: EtcdVersion,
+    /// Its own, which on a 32-bit system is not the kernel's.
+    pub(crate) processor: Processor,
+}
+
+/// Remembers what is there until the file changes, so that nothing is started without need.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EtcdBinary {
-    known: Option<(FileMark, EtcdVersion)>,
+    known: Option<(FileMark, InstalledEtcd)>,
 }
 
 /// Device, inode, size and modification time: differ once a package has replaced the file.
 type FileMark = (u64, u64, u64, i64);
 
 impl EtcdBinary {
-    /// The version of the binary at `path`.
-    pub(crate) async fn version(&mut self, path: &Path) -> Result<EtcdVersion, BadEtcd> {
+    /// The binary at `path`.
+    pub(crate) async fn installed(&mut self, path: &Path) -> Result<InstalledEtcd, BadEtcd> {
         let named = || path.display().to_string();
         let mark = mark(path).map_err(|_| BadEtcd::Missing { path: named() })?;
-        if let Some((known, version)) = self.known
+        if let Some((known, installed)) = self.known
             && known == mark
         {
-            return Ok(version);
+            return Ok(installed);
         }
+        // Even `--version` ends with an error on processors that etcd does not support, unless told which that is.
+        let processor = processor(path).map_or("", Processor::name);
         let output = Command::new(path)
             .arg("--version")
             .env_clear()
-            .env("ETCD_UNSUPPORTED_ARCH", unsupported_arch())
+            .env("ETCD_UNSUPPORTED_ARCH", processor)
             .output()
             .await
             .map_err(|source| BadEtcd::Run { path: named(), source })?;
-        let version = parse(&String::from_utf8_lossy(&output.stdout))
-            .ok_or_else(|| BadEtcd::Silent { path: named() })?
-            .parse()?;
-        self.known = Some((mark, version));
-        Ok(version)
+        let said = String::from_utf8_lossy(&output.stdout);
+        let silent = || BadEtcd::Silent { path: named() };
+        let version = value(&said, "etcd Version: ").ok_or_else(silent)?.parse()?;
+        let platform = value(&said, "Go OS/Arch: ").ok_or_else(silent)?;
+        let processor = platform.rsplit('/').next().and_then(|name| name.parse().ok());
+        let installed = InstalledEtcd { version, processor: processor.ok_or_else(silent)? };
+        self.known = Some((mark, installed));
+        Ok(installed)
     }
 }
 
@@ -69,34 +83,57 @@ fn mark(path: &Path) -> io::Result<FileMark> {
     Ok((metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime()))
 }
 
-/// `etcd --version` ends with an error on processors that it does not support, unless told.
-fn unsupported_arch() -> &'static str {
-    match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        "x86" => "386",
-        arch => arch,
-    }
+/// By the file's header; a script has none.
+fn processor(path: &Path) -> Option<Processor> {
+    let mut header = [0; 20];
+    File::open(path).ok()?.read_exact(&mut header).ok()?;
+    Processor::of_elf(&header)
 }
 
-/// The version in what `etcd --version` prints: `etcd Version: 3.5.16`.
-fn parse(output: &str) -> Option<&str> {
-    output.lines().find_map(|line| line.strip_prefix("etcd Version: ")).map(str::trim)
+/// What `etcd --version` prints behind a name: `etcd Version: 3.5.16`.
+fn value<'a>(output: &'a str, name: &str) -> Option<&'a str> {
+    output.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    async fn said(text: &str) -> Result<InstalledEtcd, BadEtcd> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("etcd");
+        let script = format!("#!/bin/sh\ncat <<'END'\n{text}END\n");
+        let permissions = std::fs::Permissions::from_mode(0o755);
+        let mut file = File::create(&path).expect("makes it");
+        std::io::Write::write_all(&mut file, script.as_bytes()).expect("writes it");
+        drop(file);
+        std::fs::set_permissions(&path, permissions).expect("allows it");
+        EtcdBinary::default().installed(&path).await
+    }
+
+    #[tokio::test]
+    async fn version_and_processor_are_what_etcd_prints() {
+        let output = "etcd Version: 3.5.16\nGit SHA: Not provided (use ./build instead of go build)\nGo Version: go1.24.4\nGo OS/Arch: linux/arm\n";
+        let installed = said(output).await.expect("understood");
+        assert_eq!(installed.version.to_string(), "3.5.16");
+        assert_eq!(installed.processor, Processor::Arm);
+        assert!(matches!(said("usage: etcd\n").await, Err(BadEtcd::Silent { .. })));
+        let newer = output.replace("3.5.16", "3.8.0");
+        let error = said(&newer).await.expect_err("not known");
+        assert!(error.to_string().contains("3.8.0 is not known"), "{error}");
+    }
+
     #[test]
-    fn the_version_is_found_in_what_etcd_prints() {
-        let output = "etcd Version: 3.5.16\nGit SHA: Not provided (use ./build instead of go build)\nGo Version: go1.24.4\nGo OS/Arch: linux/amd64\n";
-        assert_eq!(parse(output), Some("3.5.16"));
-        assert_eq!(parse("usage: etcd"), None);
+    fn the_header_of_this_very_program_says_what_it_was_built_for() {
+        let own = std::env::current_exe().expect("known");
+        let machine = std::env::consts::ARCH;
+        assert_eq!(processor(&own), Processor::of_machine(machine));
     }
 
     #[tokio::test]
     async fn an_etcd_that_is_not_there_is_told_with_both_ways_to_install_it() {
-        let error = EtcdBinary::default().version(Path::new("/no/etcd")).await.expect_err("none");
+        let error = EtcdBinary::default().installed(Path::new("/no/etcd")).await.expect_err("none");
         let help = error.help().expect("always");
         assert!(help.contains("apk add etcd etcd-ctl"), "{help}");
         assert!(help.contains("apt-get install etcd-server etcd-client"), "{help}");

@@ -9,10 +9,11 @@ mod ports;
 use std::path::Path;
 
 use ipnet::Ipv4Net;
-use pilaster_common::etcd_conf::EtcdVersion;
+use pilaster_common::error::Told;
+use pilaster_common::etcd_conf::ServiceManager;
 use pilaster_common::paths;
 
-pub(crate) use etcd_binary::EtcdBinary;
+pub(crate) use etcd_binary::{EtcdBinary, InstalledEtcd};
 pub(crate) use hostname::node_name;
 pub(crate) use interface::global_addresses;
 pub(crate) use machine::{Machine, boot_id};
@@ -24,8 +25,10 @@ pub(crate) struct Facts {
     pub(crate) hostname: String,
     /// Global IPv4 addresses of the interface.
     pub(crate) addresses: Vec<Ipv4Net>,
-    /// Of the binary on disk.
-    pub(crate) etcd_version: Option<EtcdVersion>,
+    /// The binary on disk, or why there is none that could be run.
+    pub(crate) etcd: Result<InstalledEtcd, Told>,
+    /// What keeps services; `None` where there is none that is known.
+    pub(crate) service_manager: Option<ServiceManager>,
     pub(crate) machine: Machine,
 }
 
@@ -34,7 +37,11 @@ pub(crate) async fn observe(interface: &str, etcd: &mut EtcdBinary) -> Facts {
     Facts {
         hostname: hostname::read(),
         addresses: global_addresses(interface).unwrap_or_default(),
-        etcd_version: etcd.version(Path::new(paths::ETCD_BINARY)).await.ok(),
+        etcd: etcd
+            .installed(Path::new(paths::ETCD_BINARY))
+            .await
+            .map_err(|error| Told::new("etcd cannot run here", &error)),
+        service_manager: crate::service::ServiceManager::detect().map(|manager| manager.kind()),
         machine: machine::observe(),
     }
 }

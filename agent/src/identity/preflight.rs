@@ -33,7 +33,7 @@ pub(super) async fn check_host(interface: &str) -> Result<Ready, Told> {
     let node = facts::node_name().map_err(|error| Told::new(WHAT, &error))?;
     let addresses = facts::global_addresses(interface).map_err(|error| Told::new(WHAT, &error))?;
     let mut etcd = EtcdBinary::default();
-    etcd.version(Path::new(paths::ETCD_BINARY)).await.map_err(|error| Told::new(WHAT, &error))?;
+    etcd.installed(Path::new(paths::ETCD_BINARY)).await.map_err(|error| Told::new(WHAT, &error))?;
     check_etcd_user()?;
     if ServiceManager::detect().is_none() {
         return Err(no_service_manager(WHAT)); // the agent could not run here: the token would be lost on it

@@ -443,7 +443,8 @@ mod tests {
             facts: Facts {
                 hostname: "m-1".into(),
                 addresses: Vec::new(),
-                etcd_version: None,
+                etcd: Err(Told { what: "w".into(), cause: "c".into(), help: "h".into() }),
+                service_manager: None,
                 machine: Machine::default(),
             },
             epoch: 0,

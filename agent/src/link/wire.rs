@@ -7,12 +7,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pilaster_common::error::Help;
-use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member};
+use pilaster_common::etcd_conf::{
+    EtcdConf, InitialState, LogLevel, Member, Metrics, Processor, ServiceManager, Tuning,
+};
 use pilaster_common::hosts_block::HostEntry;
 use pilaster_common::name::DomainName;
 use pilaster_common::pem;
 use pilaster_common::profile::Profile;
-use pilaster_common::service_files::TEMPLATE_VERSION;
+use pilaster_common::templates::TEMPLATE_VERSIONS;
 use pilaster_proto::agent::v1 as pb;
 use rustls_pki_types::CertificateDer;
 
@@ -132,6 +134,10 @@ fn etcd_conf(conf: pb::EtcdConfig) -> Result<EtcdConf, BadMessage> {
         pb::InitialState::Existing => InitialState::Existing,
         pb::InitialState::Unspecified => return Err(bad("etcd.initial_state", "unknown value")),
     };
+    let service_manager = match conf.service_manager() {
+        pb::ServiceManager::Unspecified | pb::ServiceManager::Openrc => ServiceManager::OpenRc,
+        pb::ServiceManager::Systemd => ServiceManager::Systemd,
+    };
     let pb::EtcdConfig {
         version,
         cluster,
@@ -148,7 +154,11 @@ fn etcd_conf(conf: pb::EtcdConfig) -> Result<EtcdConf, BadMessage> {
         compaction_retention_seconds,
         architecture,
         memory_limit_bytes,
+        processor,
+        service_manager: _, // above
+        tuning,
     } = conf;
+    let architecture = word("etcd.architecture", architecture)?;
     Ok(EtcdConf {
         version: parse("etcd.version", &version)?,
         cluster: parse("etcd.cluster", &cluster)?,
@@ -163,8 +173,78 @@ fn etcd_conf(conf: pb::EtcdConfig) -> Result<EtcdConf, BadMessage> {
         snapshot_count,
         quota_bytes,
         compaction_retention_seconds,
-        architecture: word("etcd.architecture", architecture)?,
+        processor: etcd_processor(&processor, &architecture)?,
+        architecture,
+        service_manager,
         memory_limit_bytes: (memory_limit_bytes != 0).then_some(memory_limit_bytes),
+        tuning: tuning.map(etcd_tuning).transpose()?.unwrap_or_default(),
+    })
+}
+
+/// A coordinator whose templates are of version 1 does not say it, and renders nothing from it.
+fn etcd_processor(processor: &str, architecture: &str) -> Result<Processor, BadMessage> {
+    if processor.is_empty() {
+        let likely = Processor::of_machine(architecture);
+        return likely.ok_or_else(|| bad("etcd.architecture", "it is not known here"));
+    }
+    parse("etcd.processor", processor)
+}
+
+fn etcd_tuning(tuning: pb::EtcdTuning) -> Result<Tuning, BadMessage> {
+    let metrics = match tuning.metrics() {
+        pb::Metrics::Basic => Metrics::Basic,
+        pb::Metrics::Extensive => Metrics::Extensive,
+        pb::Metrics::Unspecified => return Err(bad("etcd.tuning.metrics", "unknown value")),
+    };
+    let log_level = match tuning.log_level() {
+        pb::LogLevel::Debug => LogLevel::Debug,
+        pb::LogLevel::Info => LogLevel::Info,
+        pb::LogLevel::Warn => LogLevel::Warn,
+        pb::LogLevel::Error => LogLevel::Error,
+        pb::LogLevel::Unspecified => return Err(bad("etcd.tuning.log_level", "unknown value")),
+    };
+    let pb::EtcdTuning {
+        snapshot_catchup_entries,
+        max_request_bytes,
+        max_txn_ops,
+        max_concurrent_streams,
+        max_wals,
+        backend_batch_interval_ns,
+        backend_batch_limit,
+        grpc_keepalive_min_time_ns,
+        grpc_keepalive_interval_ns,
+        grpc_keepalive_timeout_ns,
+        grpc_gateway,
+        metrics: _,   // above
+        log_level: _, // above
+        watch_progress_notify_interval_ns,
+        initial_corrupt_check,
+        compact_hash_check,
+        compact_hash_check_interval_ns,
+        corrupt_check_interval_ns,
+        max_learners,
+    } = tuning;
+    let duration = |nanoseconds: Option<u64>| nanoseconds.map(Duration::from_nanos);
+    Ok(Tuning {
+        snapshot_catchup_entries,
+        max_request_bytes,
+        max_txn_ops,
+        max_concurrent_streams,
+        max_wals,
+        backend_batch_interval: duration(backend_batch_interval_ns),
+        backend_batch_limit,
+        grpc_keepalive_min_time: duration(grpc_keepalive_min_time_ns),
+        grpc_keepalive_interval: duration(grpc_keepalive_interval_ns),
+        grpc_keepalive_timeout: duration(grpc_keepalive_timeout_ns),
+        grpc_gateway,
+        metrics,
+        log_level,
+        watch_progress_notify_interval: duration(watch_progress_notify_interval_ns),
+        initial_corrupt_check,
+        compact_hash_check,
+        compact_hash_check_interval: duration(compact_hash_check_interval_ns),
+        corrupt_check_interval: duration(corrupt_check_interval_ns),
+        max_learners,
     })
 }
 
@@ -319,18 +399,25 @@ fn to_profile(profile: Profile) -> i32 {
 
 impl From<Facts> for pb::Facts {
     fn from(facts: Facts) -> Self {
-        let Facts { hostname, addresses, etcd_version, machine } = facts;
+        let Facts { hostname, addresses, etcd, service_manager, machine } = facts;
         Self {
             hostname,
             eth0: addresses.iter().map(ToString::to_string).collect(),
             architecture: machine.architecture,
-            etcd_version: etcd_version.map(|version| version.to_string()).unwrap_or_default(),
+            etcd_version: etcd.as_ref().map(|etcd| etcd.version.to_string()).unwrap_or_default(),
             memory_bytes: machine.memory_bytes,
             disk_free_bytes: machine.disk_free_bytes,
             kernel: machine.kernel,
             uptime_seconds: machine.uptime_seconds,
             agent_version: env!("CARGO_PKG_VERSION").into(),
-            template_versions: vec![TEMPLATE_VERSION],
+            template_versions: TEMPLATE_VERSIONS.to_vec(),
+            etcd_processor: etcd.map(|etcd| etcd.processor.to_string()).unwrap_or_default(),
+            service_manager: match service_manager {
+                None => pb::ServiceManager::Unspecified,
+                Some(ServiceManager::OpenRc) => pb::ServiceManager::Openrc,
+                Some(ServiceManager::Systemd) => pb::ServiceManager::Systemd,
+            }
+            .into(),
         }
     }
 }
@@ -516,6 +603,13 @@ mod tests {
         refused("etcd.token", |d| etcd(d).token = "x".repeat(129));
         refused("etcd.architecture", |d| etcd(d).architecture = "arm; reboot".into());
         refused("etcd.initial_state", |d| etcd(d).initial_state = 7);
+        refused("etcd.architecture", |d| etcd(d).architecture = "vax".into());
+        refused("etcd.processor", |d| etcd(d).processor = "arm; reboot".into());
+        refused("etcd.tuning.metrics", |d| etcd(d).tuning = Some(pb::EtcdTuning::default()));
+        refused("etcd.tuning.log_level", |d| {
+            let metrics = pb::Metrics::Basic.into();
+            etcd(d).tuning = Some(pb::EtcdTuning { metrics, log_level: 9, ..Default::default() });
+        });
         refused("files.file", |d| d.files[0].file = 0);
         refused("hosts.address", |d| d.hosts[0].address = "x".into());
         refused("hosts.names", |d| d.hosts[0].names = vec!["a\n127.0.0.1 b".into()]);

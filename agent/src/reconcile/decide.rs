@@ -8,13 +8,11 @@ use std::net::IpAddr;
 
 use pilaster_common::certificate::key_hash;
 use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::{EtcdConf, render_conf_yml};
+use pilaster_common::etcd_conf::{EtcdConf, ServiceManager};
 use pilaster_common::hosts_block::{self, HostEntry};
 use pilaster_common::pem;
 use pilaster_common::profile::Profile;
-use pilaster_common::service_files::{
-    TEMPLATE_VERSION, render_service_conf, render_service_script,
-};
+use pilaster_common::templates::{RenderedFiles, render_files};
 use rustls_pki_types::CertificateDer;
 
 use super::desired::{Desired, WantedCertificate, WantedService};
@@ -24,6 +22,7 @@ use super::proof::{Verdict, judge};
 use super::reconciler::Own;
 use super::refusal::Refusal;
 use crate::apply::{Ca, ManagedFile, Step, TextFile};
+use crate::facts::InstalledEtcd;
 use crate::service::ServiceState;
 
 /// What to do, and what keeps the node from being as desired.
@@ -42,10 +41,13 @@ impl Decision {
 
 /// Decides.
 pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decision {
-    if let Err(refusal) = check(own, desired, observed) {
-        let what = format!("cannot take over generation {}", desired.generation);
-        return Decision { steps: Vec::new(), problems: vec![Told::new(what, &refusal)] };
-    }
+    let rendered = match check(own, desired, observed) {
+        Ok(rendered) => rendered,
+        Err(refusal) => {
+            let what = format!("cannot take over generation {}", desired.generation);
+            return Decision { steps: Vec::new(), problems: vec![Told::new(what, &refusal)] };
+        }
+    };
     let mut steps = Vec::new();
     steps.extend(remember(desired, observed));
     if !observed.folder_in_order {
@@ -56,7 +58,7 @@ pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decis
     steps.extend(proofs(observed));
     steps.extend(issue(desired, observed));
     steps.extend(hosts(desired, observed));
-    for (file, text) in rendered(&desired.etcd) {
+    for (file, text) in rendered {
         steps.extend(place(observed, ManagedFile::Text(file), text));
     }
     steps.extend(service(desired, observed));
@@ -64,13 +66,15 @@ pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decis
     Decision { steps, problems: problems.collect() }
 }
 
-fn check(own: &Own, desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
+/// Answers the texts, as this agent renders them.
+fn check(own: &Own, desired: &Desired, observed: &Observed) -> Result<Rendered, Refusal> {
     check_age(desired, observed.accepted)?;
     check_target(own, desired, observed)?;
-    check_texts(desired)?;
+    let rendered = check_texts(desired)?;
     check_hosts(desired)?;
     check_certificates(&desired.certificates)?;
-    check_host_is_ready(desired, observed)
+    check_host_is_ready(desired, observed)?;
+    Ok(rendered)
 }
 
 fn check_age(desired: &Desired, accepted: Accepted) -> Result<(), Refusal> {
@@ -79,9 +83,6 @@ fn check_age(desired: &Desired, accepted: Accepted) -> Result<(), Refusal> {
     }
     if desired.generation < accepted.generation {
         return Err(Refusal::OldGeneration { accepted: accepted.generation });
-    }
-    if desired.template_version != TEMPLATE_VERSION {
-        return Err(Refusal::Template { got: desired.template_version });
     }
     Ok(())
 }
@@ -104,19 +105,22 @@ fn check_target(own: &Own, desired: &Desired, observed: &Observed) -> Result<(),
 }
 
 /// The agent's own rendering decides; the coordinator's must be the same, and of every file.
-fn check_texts(desired: &Desired) -> Result<(), Refusal> {
-    for (file, own) in rendered(&desired.etcd) {
-        let mut theirs = desired.files.iter().filter(|(kind, _)| *kind == file);
-        let differs = |difference: String| Refusal::OtherText { file, difference };
+fn check_texts(desired: &Desired) -> Result<Rendered, Refusal> {
+    desired.etcd.check().map_err(Refusal::BadValue)?;
+    let got = desired.template_version;
+    let rendered = rendered(got, &desired.etcd).ok_or(Refusal::Template { got })?;
+    for (file, own) in &rendered {
+        let mut theirs = desired.files.iter().filter(|(kind, _)| kind == file);
+        let differs = |difference: String| Refusal::OtherText { file: *file, difference };
         let (_, text) = theirs.next().ok_or_else(|| differs("it was not sent".into()))?;
         if theirs.next().is_some() {
             return Err(differs("it was sent twice".into()));
         }
-        if *text != own {
-            return Err(differs(first_difference(text, &own)));
+        if text != own {
+            return Err(differs(first_difference(text, own)));
         }
     }
-    Ok(())
+    Ok(rendered)
 }
 
 fn first_difference(theirs: &str, own: &str) -> String {
@@ -165,9 +169,12 @@ fn check_certificates(wanted: &[WantedCertificate]) -> Result<(), Refusal> {
 
 fn check_host_is_ready(desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
     let got = desired.etcd.version;
-    let installed = observed.facts.etcd_version.ok_or(Refusal::NoEtcd)?;
-    if got != installed {
-        return Err(Refusal::OtherVersion { got, installed });
+    let installed = observed.facts.etcd.clone().map_err(Refusal::NoEtcd)?;
+    if got != installed.version {
+        return Err(Refusal::OtherVersion { got, installed: installed.version });
+    }
+    if desired.template_version > 1 {
+        check_kind(&desired.etcd, installed, observed.facts.service_manager)?;
     }
     if !observed.etcd_user {
         return Err(Refusal::NoEtcdUser);
@@ -182,6 +189,21 @@ fn check_host_is_ready(desired: &Desired, observed: &Observed) -> Result<(), Ref
     Ok(())
 }
 
+/// Templates of version 1 know neither.
+fn check_kind(
+    conf: &EtcdConf,
+    installed: InstalledEtcd,
+    service_manager: Option<ServiceManager>,
+) -> Result<(), Refusal> {
+    if conf.processor != installed.processor {
+        return Err(Refusal::OtherHost { got: conf.processor.to_string() });
+    }
+    if Some(conf.service_manager) != service_manager {
+        return Err(Refusal::OtherHost { got: format!("{:?}", conf.service_manager) });
+    }
+    Ok(())
+}
+
 fn remember(desired: &Desired, observed: &Observed) -> Option<Step> {
     let accepted = Accepted { epoch: desired.epoch, generation: desired.generation };
     (accepted != observed.accepted).then_some(Step::Accept(accepted))
@@ -191,12 +213,17 @@ fn encode(certificates: &[CertificateDer<'static>]) -> String {
     pem::encode_certificates(certificates)
 }
 
-fn rendered(conf: &EtcdConf) -> [(TextFile, String); 3] {
-    [
-        (TextFile::EtcdConf, render_conf_yml(conf)),
-        (TextFile::ServiceConf, render_service_conf(conf)),
-        (TextFile::ServiceScript, render_service_script(conf)),
-    ]
+type Rendered = [(TextFile, String); 3];
+
+/// `None` where this agent does not have the templates.
+fn rendered(template_version: u32, conf: &EtcdConf) -> Option<Rendered> {
+    let RenderedFiles { conf_yml, service_conf, service_script } =
+        render_files(template_version, conf)?;
+    Some([
+        (TextFile::EtcdConf, conf_yml),
+        (TextFile::ServiceConf, service_conf),
+        (TextFile::ServiceScript, service_script),
+    ])
 }
 
 fn place(observed: &Observed, file: ManagedFile, text: String) -> Option<Step> {
@@ -323,8 +350,9 @@ mod tests {
 
     use pilaster_common::certificate::CertificateFacts;
     use pilaster_common::clock::Timestamp;
-    use pilaster_common::etcd_conf::{InitialState, Member};
+    use pilaster_common::etcd_conf::{InitialState, Member, Processor, Tuning};
     use pilaster_common::profile::LEAVES;
+    use pilaster_common::templates::TEMPLATE_VERSIONS;
 
     use super::*;
     use crate::config::SERVED_GRACE;
@@ -361,8 +389,15 @@ mod tests {
             quota_bytes: 1 << 29,
             compaction_retention_seconds: 3600,
             architecture: "aarch64".into(),
+            processor: Processor::Arm64,
+            service_manager: ServiceManager::OpenRc,
             memory_limit_bytes: None,
+            tuning: Tuning::default(),
         }
+    }
+
+    fn texts(conf: &EtcdConf) -> Rendered {
+        rendered(TEMPLATE_VERSIONS[0], conf).expect("it is one of ours")
     }
 
     fn desired() -> Desired {
@@ -370,8 +405,8 @@ mod tests {
             epoch: 3,
             generation: 7,
             etcd: conf(),
-            template_version: TEMPLATE_VERSION,
-            files: rendered(&conf()).to_vec(),
+            template_version: TEMPLATE_VERSIONS[0],
+            files: texts(&conf()).to_vec(),
             hosts: vec![entry(
                 [192, 168, 7, 12],
                 &["m-2.edge.huatai.me", "m-2", "etcd.edge.huatai.me"],
@@ -427,7 +462,7 @@ mod tests {
     /// A node on which `desired()` is in place and etcd runs.
     fn settled() -> Observed {
         let desired = desired();
-        let mut files: BTreeMap<ManagedFile, PresentFile> = rendered(&conf())
+        let mut files: BTreeMap<ManagedFile, PresentFile> = texts(&conf())
             .into_iter()
             .map(|(file, text)| (ManagedFile::Text(file), present(&text)))
             .collect();
@@ -438,7 +473,8 @@ mod tests {
             facts: Facts {
                 hostname: "m-1".into(),
                 addresses: vec!["192.168.7.11/24".parse().expect("good")],
-                etcd_version: Some(conf().version),
+                etcd: Ok(InstalledEtcd { version: conf().version, processor: conf().processor }),
+                service_manager: Some(ServiceManager::OpenRc),
                 machine: Machine::default(),
             },
             accepted: Accepted { epoch: 3, generation: 7 },
@@ -564,7 +600,7 @@ mod tests {
         let all = steps(|d, _| {
             d.generation = 8;
             d.etcd.initial_state = InitialState::Existing;
-            d.files = rendered(&d.etcd).to_vec();
+            d.files = texts(&d.etcd).to_vec();
         });
         assert_eq!(all, ["accept 3.8", "place Text(EtcdConf)"]);
     }
@@ -684,7 +720,8 @@ mod tests {
     fn promise_13_what_a_bad_coordinator_sends_is_refused_and_nothing_is_written() {
         refused("epoch is 2", |d, _| d.epoch = 2);
         refused("generation 7 was accepted", |d, _| d.generation = 6);
-        refused("version 99", |d, _| d.template_version = 99);
+        refused("election-timeout is 2000", |d, _| d.etcd.election_ms = 2000);
+        refused("version 99, this agent has 2 and 1", |d, _| d.template_version = 99);
         refused("m-2 of x-k3s", |d, _| d.etcd.node = "m-2".parse().expect("good"));
         refused("m-1 of y", |d, _| d.etcd.cluster = "y".parse().expect("good"));
         refused("192.168.7.99", |d, _| d.etcd.address = [192, 168, 7, 99].into());
@@ -703,11 +740,32 @@ mod tests {
     }
 
     #[test]
+    fn templates_of_the_version_before_are_taken_too_and_compared_with_their_own_text() {
+        let with_version_1 = |text_of: u32| {
+            let mut desired = desired();
+            desired.template_version = 1;
+            desired.files = rendered(text_of, &conf()).expect("it is one of ours").to_vec();
+            decide(&own(), &desired, &settled())
+        };
+        assert_eq!(with_version_1(1).problems, []);
+        assert!(with_version_1(2).problems[0].cause.contains("is not what its values give"));
+    }
+
+    #[test]
     fn a_host_that_cannot_run_it_is_told_before_anything_is_written() {
-        refused("etcd is not installed", |_, o| o.facts.etcd_version = None);
-        refused("etcd 3.4.23 is installed", |_, o| {
-            o.facts.etcd_version = "3.4.23".parse().ok();
+        refused("etcd is not installed", |_, o| {
+            let cause = "etcd is not installed".into();
+            o.facts.etcd = Err(Told { what: "w".into(), cause, help: "h".into() });
         });
+        refused("etcd 3.4.23 is installed", |_, o| {
+            let version = "3.4.23".parse().expect("known");
+            o.facts.etcd = Ok(InstalledEtcd { version, processor: Processor::Arm64 });
+        });
+        refused("does not have: arm64", |_, o| {
+            let version = conf().version;
+            o.facts.etcd = Ok(InstalledEtcd { version, processor: Processor::Arm });
+        });
+        refused("does not have: OpenRc", |_, o| o.facts.service_manager = None);
         refused("no user etcd", |_, o| o.etcd_user = false);
         refused("/etc/hosts", |_, o| o.hosts = None);
         refused("port 2379 is taken by nginx (pid 4)", |_, o| {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use pilaster_common::clock::Clock;
 use pilaster_common::error::Told;
 use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::paths;
 use pilaster_common::profile::{LEAVES, Profile};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -152,7 +153,7 @@ impl<H: Host> Reconciler<H> {
         let facts = self.facts().await;
         let desired = self.wires.desired.borrow_and_update().clone();
         let (observed, problems) = match desired {
-            None => (self.look(&facts), Vec::new()),
+            None => (self.look(&facts), facts.etcd.clone().err().into_iter().collect()),
             Some(Err(told)) => (self.look(&facts), vec![told]),
             Some(Ok(desired)) => self.bring_to(&desired, &facts).await,
         };
@@ -320,6 +321,11 @@ impl<H: Host> Reconciler<H> {
             return facts.clone();
         }
         let facts = self.host.facts().await;
+        match self.host.trim_output() {
+            Ok(true) => tracing::info!("cut {}, whose end is kept", paths::ETCD_OUTPUT),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("cannot keep {} small: {error}", paths::ETCD_OUTPUT),
+        }
         self.facts = Some((facts.clone(), Instant::now()));
         facts
     }

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use pilaster_common::error::Help;
-use pilaster_common::etcd_conf::EtcdVersion;
+use pilaster_common::error::{Help, Told};
+use pilaster_common::etcd_conf::{BadValue, EtcdVersion};
 use pilaster_common::profile::Profile;
-use pilaster_common::service_files::TEMPLATE_VERSION;
+use pilaster_common::templates::TEMPLATE_VERSIONS;
 
 use crate::apply::TextFile;
 use crate::config::ETCD_USER;
@@ -17,9 +17,7 @@ pub(crate) enum Refusal {
     OldEpoch { got: u64, accepted: u64 },
     #[error("generation {accepted} was accepted before")]
     OldGeneration { accepted: u64 },
-    #[error(
-        "it is rendered with templates of version {got}, this agent has version {TEMPLATE_VERSION}"
-    )]
+    #[error("it is rendered with templates of version {got}, this agent has {}", versions())]
     Template { got: u32 },
     #[error("it is for {got}, and this is {own}")]
     OtherNode { got: String, own: String },
@@ -27,10 +25,14 @@ pub(crate) enum Refusal {
     OtherAddress { got: IpAddr },
     #[error("this node is not among the members that it names")]
     NotAMember,
-    #[error("etcd is not installed")]
-    NoEtcd,
+    #[error("{}", .0.cause)]
+    NoEtcd(Told),
     #[error("it is for etcd {got}, and etcd {installed} is installed")]
     OtherVersion { got: EtcdVersion, installed: EtcdVersion },
+    #[error("it is for a processor or service manager that this node does not have: {got}")]
+    OtherHost { got: String },
+    #[error("etcd would not start with it: {0}")]
+    BadValue(BadValue),
     #[error("{file} is not what its values give: {difference}")]
     OtherText { file: TextFile, difference: String },
     #[error(
@@ -49,6 +51,10 @@ pub(crate) enum Refusal {
     PortsTaken { holders: String },
 }
 
+fn versions() -> String {
+    TEMPLATE_VERSIONS.map(|version| version.to_string()).join(" and ")
+}
+
 impl Help for Refusal {
     fn help(&self) -> Option<String> {
         const INSTALL: &str =
@@ -59,13 +65,19 @@ impl Help for Refusal {
             }
             Self::Template { .. } => "bring agent and coordinator to the same release".into(),
             Self::OtherAddress { .. } => {
-                "give the interface that address, or put the new one into the spec: coordctl apply".into()
+                "give the interface that address, or put the new one into the spec: coordctl apply"
+                    .into()
             }
-            Self::NoEtcd | Self::NoEtcdUser => format!("install it: {INSTALL}"),
-            Self::OtherVersion { .. } => {
-                "the coordinator renders for the version that this node reports; if this stays, read its log".into()
+            Self::NoEtcd(told) => told.help.clone(),
+            Self::NoEtcdUser => format!("install it: {INSTALL}"),
+            Self::BadValue(error) => return error.help(),
+            Self::OtherVersion { .. } | Self::OtherHost { .. } => {
+                "the coordinator renders for what this node reports; if this stays, read its log"
+                    .into()
             }
-            Self::HostsUnreadable => "write it anew as plain text, then this goes on by itself".into(),
+            Self::HostsUnreadable => {
+                "write it anew as plain text, then this goes on by itself".into()
+            }
             Self::PortsTaken { .. } => "stop that process, or move it to other ports".into(),
             Self::OtherNode { .. }
             | Self::NotAMember
@@ -73,7 +85,8 @@ impl Help for Refusal {
             | Self::ForeignName { .. }
             | Self::ForeignAddress { .. }
             | Self::TwoOfAProfile { .. } => {
-                "nothing was written; the coordinator is of another release, or not to be trusted".into()
+                "nothing was written; the coordinator is of another release, or not to be trusted"
+                    .into()
             }
         })
     }

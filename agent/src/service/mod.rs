@@ -76,6 +76,13 @@ impl ServiceManager {
         openrc::is_here().then_some(Self::OpenRc)
     }
 
+    /// As the rendered files know it.
+    pub(crate) fn kind(self) -> pilaster_common::etcd_conf::ServiceManager {
+        match self {
+            Self::OpenRc => pilaster_common::etcd_conf::ServiceManager::OpenRc,
+        }
+    }
+
     /// How a service is. Reads a few small files and starts no process.
     pub(crate) fn state(self, service: &str) -> ServiceState {
         match self {

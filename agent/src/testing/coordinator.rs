@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use pilaster_common::certificate;
-use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member, render_conf_yml};
+use pilaster_common::etcd_conf::{
+    EtcdConf, InitialState, Member, Processor, ServiceManager, Tuning,
+};
 use pilaster_common::pem;
 use pilaster_common::profile::{LEAVES, Profile};
-use pilaster_common::service_files::{
-    TEMPLATE_VERSION, render_service_conf, render_service_script,
-};
+use pilaster_common::templates::{TEMPLATE_VERSIONS, render_files};
 use pilaster_common::token::{EXPORTER_LABEL, Exporter, JoinToken, ProofKey};
 use pilaster_proto::agent::v1 as pb;
 use pilaster_proto::agent::v1::agent_server::{Agent, AgentServer};
@@ -178,6 +178,7 @@ pub(crate) fn desired(coordinator: &Coordinator, service: pb::WantedService) -> 
         Profile::Peer => &coordinator.peer,
         _ => &coordinator.client,
     };
+    let files = render_files(TEMPLATE_VERSIONS[0], &conf).expect("it is one of ours");
     pb::Desired {
         epoch: 1,
         generation: 1,
@@ -197,12 +198,15 @@ pub(crate) fn desired(coordinator: &Coordinator, service: pb::WantedService) -> 
             compaction_retention_seconds: conf.compaction_retention_seconds,
             architecture: conf.architecture.clone(),
             memory_limit_bytes: 0,
+            processor: conf.processor.to_string(),
+            service_manager: pb::ServiceManager::Openrc.into(),
+            tuning: None, // as by default
         }),
-        template_version: TEMPLATE_VERSION,
+        template_version: TEMPLATE_VERSIONS[0],
         files: [
-            (pb::File::EtcdConf, render_conf_yml(&conf)),
-            (pb::File::ServiceConf, render_service_conf(&conf)),
-            (pb::File::ServiceScript, render_service_script(&conf)),
+            (pb::File::EtcdConf, files.conf_yml),
+            (pb::File::ServiceConf, files.service_conf),
+            (pb::File::ServiceScript, files.service_script),
         ]
         .map(|(file, text)| pb::RenderedFile { file: file.into(), text })
         .to_vec(),
@@ -252,7 +256,10 @@ pub(crate) fn conf() -> EtcdConf {
         quota_bytes: 1 << 29,
         compaction_retention_seconds: 3600,
         architecture: "x86_64".into(),
+        processor: Processor::Amd64,
+        service_manager: ServiceManager::OpenRc,
         memory_limit_bytes: None,
+        tuning: Tuning::default(),
     }
 }
 

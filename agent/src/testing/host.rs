@@ -9,11 +9,12 @@ use pilaster_common::atomic_file::Replaced;
 use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
-use crate::apply::{Host, ManagedFile, PlaceError, Present};
+use crate::apply::{Host, ManagedFile, PlaceError, Present, TrimError};
 use crate::etcd::{Served, Shown};
-use crate::facts::{Facts, Machine, PortHolder};
+use crate::facts::{Facts, InstalledEtcd, Machine, PortHolder};
 use crate::reconcile::held_certificate;
 use crate::service::{ServiceError, ServiceState, ServiceVerb};
+use pilaster_common::etcd_conf::Processor;
 
 /// The host; clones are the same one.
 #[derive(Clone, Default)]
@@ -46,7 +47,11 @@ impl Host for TestHost {
         Facts {
             hostname: "m-1".into(),
             addresses: vec!["192.168.7.11/24".parse().expect("good")],
-            etcd_version: "3.5.16".parse().ok(),
+            etcd: Ok(InstalledEtcd {
+                version: "3.5.16".parse().expect("known"),
+                processor: Processor::Amd64,
+            }),
+            service_manager: Some(pilaster_common::etcd_conf::ServiceManager::OpenRc),
             machine: Machine::default(),
         }
     }
@@ -61,6 +66,10 @@ impl Host for TestHost {
         state.done.push(format!("{file:?}"));
         state.files.insert(file, content.into());
         Ok(Replaced::Changed)
+    }
+
+    fn trim_output(&self) -> Result<bool, TrimError> {
+        Ok(false)
     }
 
     fn erase(&self, file: ManagedFile) -> Result<(), PlaceError> {

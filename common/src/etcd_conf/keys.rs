@@ -1,165 +1,270 @@
-//! The one table of etcd's keys: which releases have each, and what stands there.
+//! The one table of etcd's keys, 3.4 to 3.7.
+//!
+//! Names, types and defaults come from etcd's embed/config.go (`Config`, `configJSON`, `NewConfig`) of 3.4.13, 3.5.33, 3.6.16 and 3.7.3, and from
+//! its changelogs where a patch brought a key. What etcd does not know it ignores without a word, so a key is rendered only for releases that
+//! have it. Never rendered, whatever a spec says: `auto-tls`, `enable-v2`, `proxy*`, `discovery*`, `debug`, `force-new-cluster`, `unsafe-no-fsync`, and
+//! `max-snapshots` and `v2-deprecation`, of which 3.6 warns.
 
-use super::value::{EtcdConf, InitialState};
-use super::version::EtcdVersion;
+use std::time::Duration;
+
+use super::table::Unit::{Bytes, Milliseconds, Nanoseconds};
+use super::table::{Group, Key, before_3_6, gate, since};
+use super::value::{EtcdConf, InitialState, LogLevel, Metrics};
 use super::yaml::Value;
 use crate::paths;
 
-/// One key of etcd's file.
-pub(super) struct Key {
-    /// As written in the file.
-    pub(super) name: &'static str,
-    /// First patch in each minor that has it.
-    pub(super) since: &'static [(u32, u32)],
-    /// First minor that no longer has it, or spells it otherwise.
-    pub(super) until: Option<u32>,
-    /// What stands there; `None` leaves the key out.
-    pub(super) value: fn(&EtcdConf) -> Option<Value>,
-}
-
-/// A group of keys under one comment.
-pub(super) struct Group {
-    pub(super) comment: &'static str,
-    pub(super) keys: &'static [Key],
-}
-
-/// Since 3.4, the oldest release that is rendered for.
-const ALWAYS: &[(u32, u32)] = &[(4, 0)];
-
-/// A corruption check a cluster, in nanoseconds: two log lines a run.
-const COMPACT_HASH_CHECK_NS: u64 = 300_000_000_000;
-/// As kubeadm sets it for Kubernetes, in nanoseconds.
-const WATCH_PROGRESS_NS: u64 = 5_000_000_000;
-/// 10 MB a file, three old ones: about 12 MB on the card. etcd's default keeps all.
+/// 10 MB a file, three old ones, compressed: about 12 MB on the card. etcd's default keeps all.
 const LOG_ROTATION: &str =
     r#"{"maxsize":10,"maxage":0,"maxbackups":3,"localtime":false,"compress":true}"#;
+const LOG_ROTATION_SINCE: &[(u32, u32)] = &[(5, 0)];
+
+const SMALLER_QUOTA: &str = "the database is larger than the smaller of the two quotas: then etcd takes no writes until the alarm is disarmed";
+const SHORTER_HISTORY: &str = "the next compaction: history that it drops does not come back";
 
 pub(super) const GROUPS: &[Group] = &[
     Group {
-        comment: "This member",
+        comment: "This member. Listening needs addresses; others find it by its name",
         keys: &[
-            always("name", |c| text(c.node.to_string())),
-            always("data-dir", |_| text(paths::ETCD_DATA)),
-            always("listen-peer-urls", |c| text(format!("https://{}:2380", c.address))),
-            always("listen-client-urls", |c| {
+            Key::new("name", |c| text(c.node.to_string())),
+            Key::new("data-dir", |_| text(paths::ETCD_DATA)),
+            Key::new("listen-peer-urls", |c| text(format!("https://{}:2380", c.address))),
+            Key::new("listen-client-urls", |c| {
                 text(format!("https://{}:2379,https://127.0.0.1:2379", c.address))
             }),
-            always("listen-metrics-urls", |_| text("http://127.0.0.1:2381")),
-            always("initial-advertise-peer-urls", |c| text(format!("https://{}:2380", c.host()))),
-            always("advertise-client-urls", |c| text(format!("https://{}:2379", c.host()))),
+            Key::new("listen-metrics-urls", |_| text("http://127.0.0.1:2381")),
+            Key::new("initial-advertise-peer-urls", |c| text(format!("https://{}:2380", c.host())))
+                .only_without_data(),
+            Key::new("advertise-client-urls", |c| text(format!("https://{}:2379", c.host()))),
         ],
     },
     Group {
         comment: "The formation: read only while there is no data",
         keys: &[
-            always("initial-cluster", |c| text(initial_cluster(c))),
-            always("initial-cluster-token", |c| text(c.token.clone())),
-            always("initial-cluster-state", |c| {
+            Key::new("initial-cluster", |c| text(initial_cluster(c))).only_without_data(),
+            Key::new("initial-cluster-token", |c| text(c.token.clone())).only_without_data(),
+            Key::new("initial-cluster-state", |c| {
                 text(match c.initial_state {
                     InitialState::New => "new",
                     InitialState::Existing => "existing",
                 })
-            }),
-            always("strict-reconfig-check", |_| yes()),
+            })
+            .only_without_data(),
         ],
     },
     Group {
-        comment: "Timing in ms, the same on all members; slow cards need it slow",
+        comment: "No change of members that would cost the quorum",
+        keys: &[Key::new("strict-reconfig-check", |_| flag(true)).default(&[(4, "true")])],
+    },
+    Group {
+        comment: "Timing in milliseconds, the same on all members; slow cards need it slow",
         keys: &[
-            always("heartbeat-interval", |c| number(c.heartbeat_ms)),
-            always("election-timeout", |c| number(c.election_ms)),
-            always("pre-vote", |_| yes()),
+            Key::new("heartbeat-interval", |c| number(c.heartbeat_ms))
+                .default(&[(4, "100")])
+                .unit(Milliseconds),
+            Key::new("election-timeout", |c| number(c.election_ms))
+                .default(&[(4, "1000")])
+                .unit(Milliseconds),
+            Key::new("pre-vote", |_| flag(true)).default(&[(4, "false"), (5, "true")]),
         ],
     },
     Group {
-        comment: "Size and history",
+        comment: "The log of changes (WAL) and its snapshots",
         keys: &[
-            always("snapshot-count", |c| number(c.snapshot_count)),
-            always("quota-backend-bytes", |c| number(c.quota_bytes)),
-            always("auto-compaction-mode", |_| text("periodic")),
-            always("auto-compaction-retention", |c| {
+            Key::new("snapshot-count", |c| number(c.snapshot_count))
+                .default(&[(4, "100000"), (6, "10000")]),
+            Key::spelt(
+                "snapshot-catchup-entries",
+                &[
+                    since("snapshot-catchup-entries", &[(6, 0)]),
+                    before_3_6("experimental-snapshot-catch-up-entries", &[(5, 14)]),
+                ],
+                |c| c.tuning.snapshot_catchup_entries.and_then(number),
+            )
+            .default(&[(4, "5000")]),
+            Key::new("max-wals", |c| c.tuning.max_wals.and_then(number)).default(&[(4, "5")]),
+        ],
+    },
+    Group {
+        comment: "The database: at its quota etcd takes no more writes; history is dropped by age",
+        keys: &[
+            Key::new("quota-backend-bytes", |c| number(c.quota_bytes))
+                .default(&[(4, "2147483648")])
+                .unit(Bytes)
+                .until_step(SMALLER_QUOTA),
+            Key::new("auto-compaction-mode", |_| text("periodic"))
+                .default(&[(4, ""), (6, "periodic")]),
+            Key::new("auto-compaction-retention", |c| {
                 text(retention(c.compaction_retention_seconds))
-            }),
+            })
+            .default(&[(4, "0")])
+            .until_step(SHORTER_HISTORY),
+            Key::new("backend-batch-interval", |c| {
+                c.tuning.backend_batch_interval.and_then(nanoseconds)
+            })
+            .default(&[(4, "100000000")])
+            .unit(Nanoseconds),
+            Key::new("backend-batch-limit", |c| c.tuning.backend_batch_limit.and_then(number))
+                .default(&[(4, "10000")]),
         ],
     },
     Group {
-        comment: "What is served",
-        keys: &[always("enable-grpc-gateway", |_| no()), always("enable-pprof", |_| no())],
+        comment: "Bounds of what clients may ask",
+        keys: &[
+            Key::new("max-request-bytes", |c| c.tuning.max_request_bytes.and_then(number))
+                .default(&[(4, "1572864")])
+                .unit(Bytes),
+            Key::new("max-txn-ops", |c| c.tuning.max_txn_ops.and_then(number))
+                .default(&[(4, "128")]),
+            Key::spelt(
+                "max-concurrent-streams",
+                &[since("max-concurrent-streams", &[(4, 20), (5, 5)])],
+                |c| c.tuning.max_concurrent_streams.and_then(number),
+            )
+            .default(&[(4, "4294967295")]),
+            Key::new("grpc-keepalive-min-time", |c| {
+                c.tuning.grpc_keepalive_min_time.and_then(nanoseconds)
+            })
+            .default(&[(4, "5000000000")])
+            .unit(Nanoseconds),
+            Key::new("grpc-keepalive-interval", |c| {
+                c.tuning.grpc_keepalive_interval.and_then(nanoseconds)
+            })
+            .default(&[(4, "7200000000000")])
+            .unit(Nanoseconds),
+            Key::new("grpc-keepalive-timeout", |c| {
+                c.tuning.grpc_keepalive_timeout.and_then(nanoseconds)
+            })
+            .default(&[(4, "20000000000")])
+            .unit(Nanoseconds),
+            Key::spelt("max-learners", &[since("max-learners", &[(6, 0)])], |c| {
+                c.tuning.max_learners.and_then(number)
+            })
+            .default(&[(4, "1")]),
+        ],
+    },
+    Group {
+        comment: "What is served beside gRPC",
+        keys: &[
+            Key::new("enable-grpc-gateway", |c| flag(c.tuning.grpc_gateway))
+                .default(&[(4, "false"), (5, "true")]),
+            // From 3.5 on the log level opens it too, whatever stands here (etcd: server/embed/etcd.go, `configureClientListeners`).
+            Key::new("enable-pprof", |c| {
+                let opened = c.version.minor >= 5 && c.tuning.log_level == LogLevel::Debug;
+                flag(false).filter(|_| !opened)
+            })
+            .default(&[(4, "false")]),
+            Key::new("metrics", |c| {
+                text(match c.tuning.metrics {
+                    Metrics::Basic => "basic",
+                    Metrics::Extensive => "extensive",
+                })
+            })
+            .default(&[(4, "basic")]),
+            Key::spelt(
+                "watch-progress-notify-interval",
+                &[
+                    since("watch-progress-notify-interval", &[(6, 0)]),
+                    before_3_6("experimental-watch-progress-notify-interval", &[(4, 11)]),
+                ],
+                |c| c.tuning.watch_progress_notify_interval.and_then(nanoseconds),
+            )
+            .default(&[(4, "600000000000")])
+            .unit(Nanoseconds),
+        ],
     },
     Group {
         comment: "Log",
         keys: &[
-            always("logger", |_| text("zap")),
-            always("log-level", |_| text("info")),
-            always("log-outputs", |c| {
-                let output =
-                    if c.version.has(LOG_ROTATION_SINCE) { paths::ETCD_LOG } else { "stderr" };
-                Some(Value::List(vec![output.into()]))
+            Key::new("logger", |_| text("zap")).default(&[(4, "capnslog"), (5, "zap")]),
+            Key::new("log-level", |c| {
+                text(match c.tuning.log_level {
+                    LogLevel::Debug => "debug",
+                    LogLevel::Info => "info",
+                    LogLevel::Warn => "warn",
+                    LogLevel::Error => "error",
+                })
+            })
+            .default(&[(4, "info")]),
+            Key::new("log-outputs", |c| {
+                let rotates = c.version.has(LOG_ROTATION_SINCE);
+                Some(Value::List(vec![if rotates { paths::ETCD_LOG } else { "stderr" }.into()]))
             }),
-            since(LOG_ROTATION_SINCE, "enable-log-rotation", |_| yes()),
-            since(LOG_ROTATION_SINCE, "log-rotation-config-json", |_| text(LOG_ROTATION)),
+            Key::spelt(
+                "enable-log-rotation",
+                &[since("enable-log-rotation", LOG_ROTATION_SINCE)],
+                |_| flag(true),
+            )
+            .default(&[(5, "false")]),
+            Key::spelt(
+                "log-rotation-config-json",
+                &[since("log-rotation-config-json", LOG_ROTATION_SINCE)],
+                |_| text(LOG_ROTATION),
+            ),
         ],
     },
     Group {
         comment: "TLS: one file holds chain and key, so that one rename replaces both",
         keys: &[
-            since(&[(4, 25), (5, 8)], "tls-min-version", |_| text("TLS1.3")),
-            always("client-transport-security", |_| {
+            Key::spelt("tls-min-version", &[since("tls-min-version", &[(4, 25), (5, 8)])], |_| {
+                text("TLS1.3")
+            })
+            .default(&[(4, "TLS1.2")]),
+            Key::new("client-transport-security", |_| {
                 Some(security(paths::SERVER_LEAF.into(), paths::CLIENT_CA))
             }),
-            always("peer-transport-security", |c| {
+            Key::new("peer-transport-security", |c| {
                 let leaf = paths::peer_leaf(&c.node).to_string_lossy().into_owned();
                 Some(security(leaf, paths::PEER_CA))
             }),
         ],
     },
     Group {
-        comment: "Checks that cost little",
+        comment: "Whether the members' data is the same: at each start, and of what compactions leave",
         keys: &[
-            until(6, ALWAYS, "experimental-initial-corrupt-check", |_| yes()),
-            until(6, &[(5, 5)], "experimental-compact-hash-check-enabled", |_| yes()),
-            until(6, &[(5, 5)], "experimental-compact-hash-check-time", |_| {
-                number(COMPACT_HASH_CHECK_NS)
-            }),
-            since(&[(6, 0)], "feature-gates", |_| {
-                text("InitialCorruptCheck=true,CompactHashCheck=true")
-            }),
-            since(&[(6, 0)], "compact-hash-check-time", |_| number(COMPACT_HASH_CHECK_NS)),
-            until(6, &[(4, 11)], "experimental-watch-progress-notify-interval", |_| {
-                number(WATCH_PROGRESS_NS)
-            }),
-            since(&[(6, 0)], "watch-progress-notify-interval", |_| number(WATCH_PROGRESS_NS)),
+            Key::spelt(
+                "InitialCorruptCheck",
+                &[
+                    gate("InitialCorruptCheck"),
+                    before_3_6("experimental-initial-corrupt-check", &[(4, 0)]),
+                ],
+                |c| flag(c.tuning.initial_corrupt_check),
+            )
+            .default(&[(4, "false")]),
+            Key::spelt(
+                "CompactHashCheck",
+                &[
+                    gate("CompactHashCheck"),
+                    before_3_6("experimental-compact-hash-check-enabled", &[(5, 5)]),
+                ],
+                |c| flag(c.tuning.compact_hash_check),
+            )
+            .default(&[(5, "false")]),
+            Key::spelt(
+                "compact-hash-check-time",
+                &[
+                    since("compact-hash-check-time", &[(6, 0)]),
+                    before_3_6("experimental-compact-hash-check-time", &[(5, 5)]),
+                ],
+                |c| {
+                    let interval = c.tuning.compact_hash_check_interval;
+                    interval.filter(|_| c.tuning.compact_hash_check).and_then(nanoseconds)
+                },
+            )
+            .default(&[(5, "60000000000")])
+            .unit(Nanoseconds),
+            Key::spelt(
+                "corrupt-check-time",
+                &[
+                    since("corrupt-check-time", &[(6, 0)]),
+                    before_3_6("experimental-corrupt-check-time", &[(4, 0)]),
+                ],
+                |c| c.tuning.corrupt_check_interval.and_then(nanoseconds),
+            )
+            .default(&[(4, "0")])
+            .unit(Nanoseconds),
         ],
     },
 ];
-
-const LOG_ROTATION_SINCE: &[(u32, u32)] = &[(5, 0)];
-
-impl Key {
-    /// Whether this release knows the key under this name.
-    pub(super) fn exists_in(&self, version: EtcdVersion) -> bool {
-        version.has(self.since) && self.until.is_none_or(|minor| version.minor < minor)
-    }
-}
-
-type ValueOf = fn(&EtcdConf) -> Option<Value>;
-
-const fn always(name: &'static str, value: ValueOf) -> Key {
-    Key { name, since: ALWAYS, until: None, value }
-}
-
-const fn since(since: &'static [(u32, u32)], name: &'static str, value: ValueOf) -> Key {
-    Key { name, since, until: None, value }
-}
-
-const fn until(
-    minor: u32,
-    since: &'static [(u32, u32)],
-    name: &'static str,
-    value: ValueOf,
-) -> Key {
-    Key { name, since, until: Some(minor), value }
-}
 
 fn text(text: impl Into<String>) -> Option<Value> {
     Some(Value::Text(text.into()))
@@ -169,12 +274,13 @@ fn number(number: impl Into<u64>) -> Option<Value> {
     Some(Value::Number(number.into()))
 }
 
-fn yes() -> Option<Value> {
-    Some(Value::Bool(true))
+/// etcd takes no other spelling of a duration in its file.
+fn nanoseconds(duration: Duration) -> Option<Value> {
+    Some(Value::Number(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
 }
 
-fn no() -> Option<Value> {
-    Some(Value::Bool(false))
+fn flag(flag: bool) -> Option<Value> {
+    Some(Value::Bool(flag))
 }
 
 /// As Go's `time.ParseDuration` reads it; etcd takes a bare number for hours.
@@ -202,4 +308,36 @@ fn security(leaf: String, ca: &str) -> Value {
         ("client-cert-auth", Value::Bool(true)),
         ("trusted-ca-file", Value::Text(ca.into())),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd_conf::testing::version;
+
+    #[test]
+    fn every_key_stands_once_and_each_release_has_one_spelling_of_it() {
+        let keys: Vec<_> = GROUPS.iter().flat_map(|group| group.keys).collect();
+        for (i, key) in keys.iter().enumerate() {
+            assert!(keys[..i].iter().all(|other| other.name != key.name), "{} twice", key.name);
+            for text in ["3.4.0", "3.4.45", "3.5.0", "3.5.33", "3.6.0", "3.7.0", "3.7.9"] {
+                let known = |s: &&crate::etcd_conf::table::Spelling| s.is_known_to(version(text));
+                assert!(key.spellings.iter().filter(known).count() <= 1, "{} {text}", key.name);
+            }
+            assert!(key.spelling(version("3.7.2")).is_some(), "{} is gone", key.name);
+        }
+    }
+
+    #[test]
+    fn defaults_follow_the_release() {
+        let default = |name: &str, text: &str| {
+            let mut keys = GROUPS.iter().flat_map(|group| group.keys);
+            keys.find(|key| key.name == name).expect(name).default_in(version(text))
+        };
+        assert_eq!(default("pre-vote", "3.4.23"), Some("false"));
+        assert_eq!(default("pre-vote", "3.5.16"), Some("true"));
+        assert_eq!(default("snapshot-count", "3.5.33"), Some("100000"));
+        assert_eq!(default("snapshot-count", "3.6.0"), Some("10000"));
+        assert_eq!(default("name", "3.6.0"), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 /// A value of etcd's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Quoted where needed.
     Text(String),
     /// `true` or `false`.
@@ -15,8 +15,24 @@ pub(super) enum Value {
     Section(Vec<(&'static str, Value)>),
 }
 
+impl Value {
+    /// On one line and without quotes, for a person.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::List(items) => items.join(", "),
+            Self::Section(entries) => {
+                let entry = |(key, value): &(&str, Self)| format!("{key}: {}", value.shown());
+                entries.iter().map(entry).collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+}
+
 /// Appends `key: value` and a line end.
-pub(super) fn write_entry(out: &mut String, key: &str, value: &Value) {
+pub(crate) fn write_entry(out: &mut String, key: &str, value: &Value) {
     out.push_str(key);
     out.push(':');
     match value {
@@ -81,8 +97,40 @@ mod tests {
     #[test]
     fn what_a_yaml_1_1_reader_takes_for_something_else_is_quoted() {
         for word in [
-            "no", "yes", "on", "y", "null", "~", "3.5", "1e3", "0x10", "12:30", "", "a b", "a: b",
-            "-a", "true",
+            "no",
+            "yes",
+            "on",
+            "y",
+            "null",
+            "~",
+            "3.5",
+            "1e3",
+            "0x10",
+            "12:30",
+            "",
+            "a b",
+            "a: b",
+            "-a",
+            "true",
+            "off",
+            "n",
+            "Null",
+            "member",
+            "0b1",
+            "1_000",
+            ".inf",
+            ".nan",
+            "=",
+            "<<",
+            "2026-11-24",
+            "!a",
+            "&a",
+            "*a",
+            "@a",
+            "a #b",
+            "%a",
+            "|",
+            ">",
         ] {
             assert!(scalar(word).starts_with('"'), "{word:?}");
         }

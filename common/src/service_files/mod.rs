@@ -1,11 +1,26 @@
-//! The files with which a service manager runs etcd: typed templates with a version.
+//! The files with which a service manager runs etcd, from the same values as `conf.yml`: [`openrc`], [`systemd`], and the
+//! [`environment`] that both give it.
 //!
-//! Coordinator and agent render the same values with the same template version; text that differs is refused (promise 13).
-//! Not here: starting and stopping (the agent's `service`).
+//! Called by [`crate::templates`], which knows which version of the texts this is. Not here: starting and stopping (the agent's `service`).
 
+pub(crate) mod environment;
 mod openrc;
+mod systemd;
 
-pub use openrc::{render_service_conf, render_service_script};
+use crate::etcd_conf::{EtcdConf, ServiceManager};
 
-/// The version of the templates of this build, `conf.yml` included: rises with each change of a rendered text.
-pub const TEMPLATE_VERSION: u32 = 1;
+/// Settings of the service, for the node's service manager: `/etc/conf.d/etcd` or `/etc/etcd/etcd.env`.
+pub(crate) fn render_service_conf(conf: &EtcdConf) -> String {
+    match conf.service_manager {
+        ServiceManager::OpenRc => openrc::render_service_conf(conf),
+        ServiceManager::Systemd => systemd::render_environment(conf),
+    }
+}
+
+/// The service itself: `/etc/init.d/etcd` or `/etc/systemd/system/etcd.service`.
+pub(crate) fn render_service_script(conf: &EtcdConf) -> String {
+    match conf.service_manager {
+        ServiceManager::OpenRc => openrc::render_service_script(conf),
+        ServiceManager::Systemd => systemd::render_unit(conf),
+    }
+}

@@ -1,16 +1,21 @@
 //! OpenRC: `/etc/init.d/etcd` and `/etc/conf.d/etcd`.
 
+use super::environment::variables;
 use crate::etcd_conf::EtcdConf;
 use crate::paths;
+
+/// Above this a start begins `etcd.out` anew. While etcd runs the agent keeps it small.
+const OUTPUT_BYTES_MAX: u64 = 1 << 20;
 
 /// `/etc/init.d/etcd`.
 ///
 /// `want net` and `after localmount`, and not `need`: where no service provides one, etcd starts all the same. A failed start is tried again every
 /// 5 s without end, so that half a second of a wrong file or a late address leaves no member down; a leader that stops
 /// hands over first, within 5 s and two election timeouts (etcd: server/config, `ReqTimeout`), so it gets 60 s.
-pub fn render_service_script(conf: &EtcdConf) -> String {
+pub(super) fn render_service_script(conf: &EtcdConf) -> String {
     let (binary, conf_yml) = (paths::ETCD_BINARY, paths::ETCD_CONF);
-    let (data, logs, output) = (paths::ETCD_DATA, paths::ETCD_LOGS, paths::ETCD_OUTPUT);
+    let (data, logs) = (paths::ETCD_DATA, paths::ETCD_LOGS);
+    let (output, before) = (paths::ETCD_OUTPUT, paths::ETCD_OUTPUT_BEFORE);
     let (node, cluster) = (&conf.node, &conf.cluster);
     format!(
         r#"#!/sbin/openrc-run
@@ -24,9 +29,12 @@ command={binary}
 command_args="--config-file={conf_yml}"
 command_user="etcd:etcd"
 supervise_daemon_args="--chdir {data}"
+
+# Panics, and what etcd says before its own log is open. An etcd that cannot rotate its log writes all of it here.
 output_log="{output}"
 error_log="{output}"
 
+# After a failure again, without end; a leader gets the time to hand over.
 respawn_delay=5
 respawn_max=0
 retry="TERM/60/KILL/5"
@@ -41,80 +49,24 @@ depend() {{
 start_pre() {{
 	checkpath -d -m 0700 -o "$command_user" "{data}"
 	checkpath -d -m 0755 -o "$command_user" "{logs}"
+	if [ -f "{output}" ] && [ "$(stat -c %s "{output}")" -gt {OUTPUT_BYTES_MAX} ]; then
+		mv -f "{output}" "{before}"
+	fi
+	return 0
 }}
 "#
     )
 }
 
-/// `/etc/conf.d/etcd`: what etcd takes from its environment, since a configuration file leaves no other flag in force.
-pub fn render_service_conf(conf: &EtcdConf) -> String {
+/// `/etc/conf.d/etcd`.
+pub(super) fn render_service_conf(conf: &EtcdConf) -> String {
     let mut out = format!(
         "# Settings of the etcd service, member {} of {}. Written by Pilaster: changes by hand are replaced.\n",
         conf.node, conf.cluster
     );
-    if let Some(arch) = unsupported_arch(conf) {
-        out.push_str("\n# etcd does not start on this processor without it.\n");
-        out.push_str(&format!("export ETCD_UNSUPPORTED_ARCH={arch}\n"));
-    }
-    if let Some(bytes) = conf.memory_limit_bytes {
-        out.push_str("\n# A small machine: Go's collector keeps the heap within bounds (pages of the database are not counted).\n");
-        out.push_str(&format!("export GOMEMLIMIT={}MiB\nexport GOGC=75\n", bytes / (1024 * 1024)));
+    for variable in variables(conf) {
+        let (comment, name, value) = (variable.comment, variable.name, variable.value);
+        out.push_str(&format!("\n# {comment}\nexport {name}={value}\n"));
     }
     out
-}
-
-/// What etcd wants to hear on a processor that it does not support (etcd: server/etcdmain/etcd.go, `checkSupportArch`).
-fn unsupported_arch(conf: &EtcdConf) -> Option<&'static str> {
-    match conf.architecture.as_str() {
-        "armv6l" | "armv7l" => Some("arm"),
-        "aarch64" if conf.version.minor < 5 => Some("arm64"),
-        "i586" | "i686" => Some("386"),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::etcd_conf::{InitialState, Member};
-
-    fn conf(version: &str, architecture: &str) -> EtcdConf {
-        EtcdConf {
-            version: version.parse().expect("known"),
-            cluster: "x-k3s".parse().expect("good"),
-            domain: "edge.huatai.me".parse().expect("good"),
-            node: "m-1".parse().expect("good"),
-            address: [192, 168, 7, 11].into(),
-            members: vec![Member {
-                name: "m-1".parse().expect("good"),
-                host: "m-1.edge.huatai.me".into(),
-            }],
-            token: "t".into(),
-            initial_state: InitialState::New,
-            heartbeat_ms: 500,
-            election_ms: 5000,
-            snapshot_count: 10_000,
-            quota_bytes: 1 << 29,
-            compaction_retention_seconds: 3600,
-            architecture: architecture.into(),
-            memory_limit_bytes: Some(300 << 20),
-        }
-    }
-
-    #[test]
-    fn service_files_are_as_reviewed() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
-        let conf = conf("3.5.16", "armv7l");
-        crate::golden(&format!("{folder}/init.d-etcd"), &render_service_script(&conf));
-        crate::golden(&format!("{folder}/conf.d-etcd"), &render_service_conf(&conf));
-    }
-
-    #[test]
-    fn the_variable_for_other_processors_follows_version_and_architecture() {
-        let has = |version, arch| {
-            render_service_conf(&conf(version, arch)).contains("ETCD_UNSUPPORTED_ARCH")
-        };
-        assert!(has("3.5.16", "armv7l") && has("3.4.23", "aarch64"));
-        assert!(!has("3.5.16", "aarch64") && !has("3.4.23", "x86_64"));
-    }
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member};
+use pilaster_common::etcd_conf::{
+    EtcdConf, InitialState, LogLevel, Member, Metrics, ServiceManager, Tuning,
+};
 use pilaster_common::hosts_block::HostEntry;
 use pilaster_common::profile::Profile;
-use pilaster_common::service_files::TEMPLATE_VERSION;
+use pilaster_common::templates::RenderedFiles;
 use pilaster_common::token::Exporter;
 use pilaster_proto::agent::v1 as pb;
 use tonic::Status;
@@ -127,9 +129,8 @@ pub fn profile(profile: Profile) -> pb::Profile {
 pub fn desired(spec: &ClusterSpec, desired: &Desired) -> pb::Desired {
     let Desired {
         etcd,
-        conf_yml,
-        service_conf,
-        service_script,
+        template_version,
+        files: RenderedFiles { conf_yml, service_conf, service_script },
         hosts,
         certificates,
         client_ca,
@@ -145,7 +146,7 @@ pub fn desired(spec: &ClusterSpec, desired: &Desired) -> pb::Desired {
         epoch: 0,
         generation: 0,
         etcd: Some(etcd_config(etcd)),
-        template_version: TEMPLATE_VERSION,
+        template_version: *template_version,
         files: vec![
             file(pb::File::EtcdConf, conf_yml),
             file(pb::File::ServiceConf, service_conf),
@@ -170,6 +171,10 @@ pub fn desired(spec: &ClusterSpec, desired: &Desired) -> pb::Desired {
 }
 
 fn facts(facts: pb::Facts) -> Result<Facts, BadMessage> {
+    let service_manager = match facts.service_manager() {
+        pb::ServiceManager::Unspecified | pb::ServiceManager::Openrc => ServiceManager::OpenRc,
+        pb::ServiceManager::Systemd => ServiceManager::Systemd,
+    };
     let pb::Facts {
         hostname: _,
         eth0,
@@ -181,6 +186,8 @@ fn facts(facts: pb::Facts) -> Result<Facts, BadMessage> {
         uptime_seconds: _,
         agent_version: _,
         template_versions,
+        etcd_processor,
+        service_manager: _, // above
     } = facts;
     Ok(Facts {
         eth0: eth0
@@ -189,6 +196,8 @@ fn facts(facts: pb::Facts) -> Result<Facts, BadMessage> {
             .collect::<Result<_, _>>()?,
         architecture,
         etcd_version: etcd_version.parse().ok(),
+        etcd_processor: etcd_processor.parse().ok(),
+        service_manager,
         memory_bytes,
         template_versions,
     })
@@ -286,7 +295,10 @@ fn etcd_config(conf: &EtcdConf) -> pb::EtcdConfig {
         quota_bytes,
         compaction_retention_seconds,
         architecture,
+        processor,
+        service_manager,
         memory_limit_bytes,
+        tuning,
     } = conf;
     let member = |Member { name, host }: &Member| pb::ClusterMember {
         name: name.to_string(),
@@ -312,5 +324,71 @@ fn etcd_config(conf: &EtcdConf) -> pb::EtcdConfig {
         compaction_retention_seconds: *compaction_retention_seconds,
         architecture: architecture.clone(),
         memory_limit_bytes: memory_limit_bytes.unwrap_or(0),
+        processor: processor.to_string(),
+        service_manager: match service_manager {
+            ServiceManager::OpenRc => pb::ServiceManager::Openrc,
+            ServiceManager::Systemd => pb::ServiceManager::Systemd,
+        }
+        .into(),
+        tuning: Some(etcd_tuning(tuning)),
     }
+}
+
+fn etcd_tuning(tuning: &Tuning) -> pb::EtcdTuning {
+    let Tuning {
+        snapshot_catchup_entries,
+        max_request_bytes,
+        max_txn_ops,
+        max_concurrent_streams,
+        max_wals,
+        backend_batch_interval,
+        backend_batch_limit,
+        grpc_keepalive_min_time,
+        grpc_keepalive_interval,
+        grpc_keepalive_timeout,
+        grpc_gateway,
+        metrics,
+        log_level,
+        watch_progress_notify_interval,
+        initial_corrupt_check,
+        compact_hash_check,
+        compact_hash_check_interval,
+        corrupt_check_interval,
+        max_learners,
+    } = tuning;
+    pb::EtcdTuning {
+        snapshot_catchup_entries: *snapshot_catchup_entries,
+        max_request_bytes: *max_request_bytes,
+        max_txn_ops: *max_txn_ops,
+        max_concurrent_streams: *max_concurrent_streams,
+        max_wals: *max_wals,
+        backend_batch_interval_ns: nanoseconds(*backend_batch_interval),
+        backend_batch_limit: *backend_batch_limit,
+        grpc_keepalive_min_time_ns: nanoseconds(*grpc_keepalive_min_time),
+        grpc_keepalive_interval_ns: nanoseconds(*grpc_keepalive_interval),
+        grpc_keepalive_timeout_ns: nanoseconds(*grpc_keepalive_timeout),
+        grpc_gateway: *grpc_gateway,
+        metrics: match metrics {
+            Metrics::Basic => pb::Metrics::Basic,
+            Metrics::Extensive => pb::Metrics::Extensive,
+        }
+        .into(),
+        log_level: match log_level {
+            LogLevel::Debug => pb::LogLevel::Debug,
+            LogLevel::Info => pb::LogLevel::Info,
+            LogLevel::Warn => pb::LogLevel::Warn,
+            LogLevel::Error => pb::LogLevel::Error,
+        }
+        .into(),
+        watch_progress_notify_interval_ns: nanoseconds(*watch_progress_notify_interval),
+        initial_corrupt_check: *initial_corrupt_check,
+        compact_hash_check: *compact_hash_check,
+        compact_hash_check_interval_ns: nanoseconds(*compact_hash_check_interval),
+        corrupt_check_interval_ns: nanoseconds(*corrupt_check_interval),
+        max_learners: *max_learners,
+    }
+}
+
+fn nanoseconds(span: Option<Duration>) -> Option<u64> {
+    span.map(|span| span.as_nanos().try_into().unwrap_or(u64::MAX))
 }

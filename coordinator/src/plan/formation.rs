@@ -267,6 +267,8 @@ mod tests {
             architecture: "x86_64".into(),
             etcd_version: Some("3.5.16".parse().expect("known")),
             memory_bytes: 1 << 30,
+            etcd_processor: None,
+            service_manager: Default::default(),
             template_versions: vec![1],
         };
         let report = Report {

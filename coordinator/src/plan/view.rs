@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::EtcdVersion;
+use pilaster_common::etcd_conf::{EtcdVersion, Processor, ServiceManager};
 use pilaster_common::name::NodeName;
 use pilaster_common::profile::Profile;
 
@@ -68,6 +68,10 @@ pub struct Facts {
     pub architecture: String,
     /// Of the binary on disk; `None` where there is none, or one that is not known.
     pub etcd_version: Option<EtcdVersion>,
+    /// What the binary on disk was built for; `None` where an agent does not say.
+    pub etcd_processor: Option<Processor>,
+    /// What keeps services.
+    pub service_manager: ServiceManager,
     /// Bytes.
     pub memory_bytes: u64,
     /// Template versions that the agent can render.

@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member, render_conf_yml};
+use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member, Processor, Tuning};
 use pilaster_common::hosts_block::HostEntry;
 use pilaster_common::name::NodeName;
 use pilaster_common::profile::{LEAVES, Profile};
-use pilaster_common::service_files::{render_service_conf, render_service_script};
+use pilaster_common::templates::{RenderedFiles, TEMPLATE_VERSIONS, highest_common, render_files};
 
 use super::client_env::host_entries;
 use crate::ca::issue::{LeafNames, node_names};
@@ -31,12 +31,10 @@ const SMALL_MEMORY: u64 = 3 * GIB / 2;
 pub struct Desired {
     /// Values of all rendered files.
     pub etcd: EtcdConf,
-    /// `/etc/etcd/conf.yml`.
-    pub conf_yml: String,
-    /// `/etc/conf.d/etcd`.
-    pub service_conf: String,
-    /// `/etc/init.d/etcd`.
-    pub service_script: String,
+    /// The highest that coordinator and agent know; ours where they have none in common, which the agent then says.
+    pub template_version: u32,
+    /// Their texts.
+    pub files: RenderedFiles,
     /// The block in `/etc/hosts`; empty with `names: dns`.
     pub hosts: Vec<HostEntry>,
     /// The certificates for etcd.
@@ -105,15 +103,15 @@ pub fn desired(input: DesiredInput<'_>) -> Option<Desired> {
     let DesiredInput { spec, formation, node, record, facts, joined, authorities, endpoints } =
         input;
     let etcd = etcd_conf(spec, formation, node, record.address, facts)?;
+    let template_version = highest_common(&facts.template_versions).unwrap_or(TEMPLATE_VERSIONS[0]);
     let taking_part = match &formation.phase {
         Phase::Gathering => false,
         Phase::Forming { members, .. } => members.contains(node),
         Phase::Formed { members, .. } => members.iter().any(|(name, _)| name == node),
     };
     Some(Desired {
-        conf_yml: render_conf_yml(&etcd),
-        service_conf: render_service_conf(&etcd),
-        service_script: render_service_script(&etcd),
+        template_version,
+        files: render_files(template_version, &etcd).expect("it is one of ours"),
         hosts: match spec.names {
             Names::Hosts => host_entries(spec, joined),
             Names::Dns => vec![],
@@ -131,6 +129,7 @@ pub fn desired(input: DesiredInput<'_>) -> Option<Desired> {
     })
 }
 
+/// The values for a node's files: the only place where the spec's settings become etcd's.
 fn etcd_conf(
     spec: &ClusterSpec,
     formation: &FormationRecord,
@@ -142,6 +141,7 @@ fn etcd_conf(
         Storage::Sdcard => (500, 5000),
         Storage::Ssd => (100, 1000),
     };
+    let processor = facts.etcd_processor.or_else(|| Processor::of_machine(&facts.architecture))?;
     let small = facts.memory_bytes < SMALL_MEMORY;
     let members =
         spec.members.iter().map(|m| Member { name: m.name.clone(), host: spec.host(&m.name) });
@@ -161,10 +161,14 @@ fn etcd_conf(
         heartbeat_ms,
         election_ms,
         snapshot_count: SNAPSHOT_COUNT,
-        quota_bytes: if small { 512 * MIB } else { 2 * GIB },
+        // On 32 bits the whole database must fit into the address space beside everything else.
+        quota_bytes: if small || processor.is_32_bit() { 512 * MIB } else { 2 * GIB },
         compaction_retention_seconds: COMPACTION_RETENTION.as_secs(),
         architecture: facts.architecture.clone(),
+        processor,
+        service_manager: facts.service_manager,
         memory_limit_bytes: small.then_some(300 * MIB),
+        tuning: Tuning::default(),
     })
 }
 
