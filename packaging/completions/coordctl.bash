@@ -49,8 +49,14 @@ _coordctl() {
             coordctl,rotate)
                 cmd="coordctl__subcmd__rotate"
                 ;;
+            coordctl,schema)
+                cmd="coordctl__subcmd__schema"
+                ;;
             coordctl,status)
                 cmd="coordctl__subcmd__status"
+                ;;
+            coordctl,validate)
+                cmd="coordctl__subcmd__validate"
                 ;;
             coordctl__subcmd__help,apply)
                 cmd="coordctl__subcmd__help__subcmd__apply"
@@ -85,8 +91,14 @@ _coordctl() {
             coordctl__subcmd__help,rotate)
                 cmd="coordctl__subcmd__help__subcmd__rotate"
                 ;;
+            coordctl__subcmd__help,schema)
+                cmd="coordctl__subcmd__help__subcmd__schema"
+                ;;
             coordctl__subcmd__help,status)
                 cmd="coordctl__subcmd__help__subcmd__status"
+                ;;
+            coordctl__subcmd__help,validate)
+                cmd="coordctl__subcmd__help__subcmd__validate"
                 ;;
             coordctl__subcmd__help__subcmd__node,deny)
                 cmd="coordctl__subcmd__help__subcmd__node__subcmd__deny"
@@ -119,7 +131,7 @@ _coordctl() {
 
     case "${cmd}" in
         coordctl)
-            opts="-c -h -V --cluster --socket --help --version init apply enroll approve node status certs rotate client env hosts help"
+            opts="-c -h -V --cluster --socket --help --version init validate schema apply enroll approve node status certs rotate client env hosts help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -337,7 +349,7 @@ _coordctl() {
             return 0
             ;;
         coordctl__subcmd__help)
-            opts="init apply enroll approve node status certs rotate client env hosts help"
+            opts="init validate schema apply enroll approve node status certs rotate client env hosts help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -532,7 +544,35 @@ _coordctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coordctl__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coordctl__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coordctl__subcmd__help__subcmd__validate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -790,6 +830,32 @@ _coordctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coordctl__subcmd__schema)
+            opts="-c -h --cluster --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coordctl__subcmd__status)
             opts="-o -c -h --watch --wait --timeout --output --cluster --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -809,6 +875,32 @@ _coordctl() {
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coordctl__subcmd__validate)
+            opts="-c -h --cluster --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --cluster)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
