@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use pilaster_common::profile::Profile;
 use pilaster_proto::admin::v1 as pb;
+use pilaster_proto::agent::v1::ServiceState;
 
 use super::Context;
 use super::status::{next_state, watch};
@@ -125,7 +126,8 @@ fn is_replaced(state: &pb::ClusterStatus, rotating: &pb::Rotating) -> bool {
         return node.connected && current.is_some_and(|serial| *serial != rotating.serial);
     }
     let Some(report) = &node.report else { return false };
-    let runs = report.etcd.as_ref().is_some_and(|etcd| etcd.reachable);
+    // asked of the service: an etcd that does not answer for a moment has served nothing yet
+    let runs = report.service() == ServiceState::Started;
     report.certificates.iter().any(|held| {
         let served = !runs || held.served_serial == held.serial;
         held.profile == rotating.profile && held.serial != rotating.serial && served
@@ -145,7 +147,7 @@ mod tests {
             profile: agent::Profile::Server.into(),
             serial: vec![1],
         };
-        let state = |serial: u8, served: u8, reachable| {
+        let state = |serial: u8, served: u8, service: ServiceState, reachable| {
             let held = agent::HeldCertificate {
                 profile: agent::Profile::Server.into(),
                 serial: vec![serial],
@@ -153,14 +155,23 @@ mod tests {
                 ..agent::HeldCertificate::default()
             };
             let etcd = Some(agent::EtcdState { reachable, ..agent::EtcdState::default() });
-            let report =
-                Some(agent::Report { certificates: vec![held], etcd, ..agent::Report::default() });
+            let report = Some(agent::Report {
+                certificates: vec![held],
+                service: service.into(),
+                etcd,
+                ..agent::Report::default()
+            });
             let node = pb::NodeStatus { name: "m".into(), report, ..pb::NodeStatus::default() };
             pb::ClusterStatus { nodes: vec![node], ..pb::ClusterStatus::default() }
         };
-        assert!(is_replaced(&state(2, 2, true), &rotating));
-        assert!(!is_replaced(&state(2, 1, true), &rotating));
-        assert!(!is_replaced(&state(1, 1, true), &rotating));
-        assert!(is_replaced(&state(2, 1, false), &rotating));
+        let (started, stopped) = (ServiceState::Started, ServiceState::Stopped);
+        assert!(is_replaced(&state(2, 2, started, true), &rotating));
+        assert!(!is_replaced(&state(2, 1, started, true), &rotating));
+        assert!(
+            !is_replaced(&state(2, 1, started, false), &rotating),
+            "it does not answer just now"
+        );
+        assert!(!is_replaced(&state(1, 1, started, true), &rotating));
+        assert!(is_replaced(&state(2, 1, stopped, false), &rotating));
     }
 }
