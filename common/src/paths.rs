@@ -38,6 +38,10 @@ pub const ETCD_LOG: &str = "/var/log/etcd/etcd.log";
 pub const ETCD_OUTPUT: &str = "/var/log/etcd/etcd.out";
 /// The end of that which was there before.
 pub const ETCD_OUTPUT_BEFORE: &str = "/var/log/etcd/etcd.out.1";
+/// What the agent says, by its service.
+pub const AGENT_LOG: &str = "/var/log/pilaster-agent.log";
+/// The end of that which was there before.
+pub const AGENT_LOG_BEFORE: &str = "/var/log/pilaster-agent.log.1";
 /// The etcd program, where Debian's and Alpine's packages put it.
 pub const ETCD_BINARY: &str = "/usr/bin/etcd";
 /// The agent's own state, 0700 root.

@@ -90,8 +90,8 @@ pub(crate) trait Host {
     /// A file as it lies there; `None` where there is none.
     fn read(&self, file: ManagedFile) -> io::Result<Option<Present>>;
 
-    /// Keeps small what etcd says beside its log.
-    fn trim_output(&self) -> Result<bool, TrimError>;
+    /// Keeps small what services append to without end; answers for each file whether it was cut.
+    fn trim_outputs(&self) -> Vec<(&'static str, Result<bool, TrimError>)>;
 
     /// Puts a file in place whole, with its owner and mode, if it differs.
     fn place(&self, file: ManagedFile, content: &[u8]) -> Result<Replaced, PlaceError>;

@@ -1,12 +1,13 @@
-//! Keeps small what etcd says beside its own log: panics, and all that an etcd says which cannot rotate its log (3.4).
+//! Keeps small what services append to without end: what etcd says beside its own log (panics, and all that an etcd says which cannot
+//! rotate its log, 3.4), and the agent's log.
 //!
-//! Called with each look at the host. The file is cut, not moved: etcd's service holds it open, and appends (OpenRC: src/shared, `O_APPEND`).
-//! Its folder is etcd's, who could put a link there; so only a plain file of one name is touched.
+//! Called with each look at the host. The file is cut, not moved: its service holds it open, and appends (supervise-daemon: `O_APPEND`).
+//! etcd's folder is etcd's, who could put a link there; so only a plain file of one name is touched.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use pilaster_common::atomic_file::{self, Access, ReplaceFileError};
@@ -20,8 +21,8 @@ const OUTPUT_BYTES_KEPT: u64 = 1 << 20;
 /// Why it could not be cut.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrimError {
-    #[error("cannot look at what etcd says beside its log")]
-    Look(#[from] io::Error),
+    #[error("cannot look at {path}", path = .path.display())]
+    Look { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Keep(#[from] ReplaceFileError),
 }
@@ -29,7 +30,7 @@ pub(crate) enum TrimError {
 impl Help for TrimError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Look(_) => None,
+            Self::Look { .. } => None,
             Self::Keep(error) => error.help(),
         }
     }
@@ -37,23 +38,24 @@ impl Help for TrimError {
 
 /// Cuts `output` when it has grown too large, and puts its end into `before`. Answers whether it did.
 pub(super) fn trim(output: &Path, before: &Path) -> Result<bool, TrimError> {
+    let look = |source| TrimError::Look { path: output.to_owned(), source };
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let opened = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(output);
     let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(look(error)),
     };
-    let metadata = file.metadata()?;
+    let metadata = file.metadata().map_err(look)?;
     if !metadata.is_file() || metadata.nlink() != 1 || metadata.len() <= OUTPUT_BYTES_MAX {
         return Ok(false);
     }
-    file.seek(SeekFrom::Start(metadata.len() - OUTPUT_BYTES_KEPT))?;
+    file.seek(SeekFrom::Start(metadata.len() - OUTPUT_BYTES_KEPT)).map_err(look)?;
     let mut end = Vec::new();
-    Read::by_ref(&mut file).take(OUTPUT_BYTES_KEPT).read_to_end(&mut end)?;
+    Read::by_ref(&mut file).take(OUTPUT_BYTES_KEPT).read_to_end(&mut end).map_err(look)?;
     let access = Access { uid: metadata.uid(), gid: metadata.gid(), mode: 0o600 };
     atomic_file::replace(before, &end, access)?;
-    file.set_len(0)?;
+    file.set_len(0).map_err(look)?;
     Ok(true)
 }
 

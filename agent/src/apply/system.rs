@@ -98,8 +98,14 @@ impl Host for System {
         Ok(replaced)
     }
 
-    fn trim_output(&self) -> Result<bool, TrimError> {
-        output::trim(Path::new(paths::ETCD_OUTPUT), Path::new(paths::ETCD_OUTPUT_BEFORE))
+    fn trim_outputs(&self) -> Vec<(&'static str, Result<bool, TrimError>)> {
+        let outputs = [
+            (paths::ETCD_OUTPUT, paths::ETCD_OUTPUT_BEFORE),
+            (paths::AGENT_LOG, paths::AGENT_LOG_BEFORE),
+        ];
+        outputs
+            .map(|(output, before)| (output, output::trim(Path::new(output), Path::new(before))))
+            .into()
     }
 
     fn erase(&self, file: ManagedFile) -> Result<(), PlaceError> {

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pilaster_common::clock::Clock;
-use pilaster_common::error::Told;
+use pilaster_common::error::{Told, causes};
 use pilaster_common::name::{ClusterName, NodeName};
-use pilaster_common::paths;
 use pilaster_common::profile::{LEAVES, Profile};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -321,10 +320,12 @@ impl<H: Host> Reconciler<H> {
             return facts.clone();
         }
         let facts = self.host.facts().await;
-        match self.host.trim_output() {
-            Ok(true) => tracing::info!("cut {}, whose end is kept", paths::ETCD_OUTPUT),
-            Ok(false) => {}
-            Err(error) => tracing::warn!("cannot keep {} small: {error}", paths::ETCD_OUTPUT),
+        for (output, trimmed) in self.host.trim_outputs() {
+            match trimmed {
+                Ok(true) => tracing::info!("cut {output}, whose end is kept"),
+                Ok(false) => {}
+                Err(error) => tracing::warn!("cannot keep {output} small: {}", causes(&error)),
+            }
         }
         self.facts = Some((facts.clone(), Instant::now()));
         facts

@@ -68,8 +68,8 @@ impl Host for TestHost {
         Ok(Replaced::Changed)
     }
 
-    fn trim_output(&self) -> Result<bool, TrimError> {
-        Ok(false)
+    fn trim_outputs(&self) -> Vec<(&'static str, Result<bool, TrimError>)> {
+        Vec::new()
     }
 
     fn erase(&self, file: ManagedFile) -> Result<(), PlaceError> {
