@@ -12,6 +12,10 @@ const QUOTA_MAX: u64 = 8 << 30;
 /// On 32 bits etcd maps the quota and a tenth of it at its start; up to 1 GiB that is one mapping of 1 GiB (bbolt: db.go, `mmapSize`),
 /// above it is two or the default of 10 GiB, which such an address space does not hold.
 const QUOTA_MAX_32_BIT: u64 = 900 << 20;
+/// Below, Go's collector would do nothing but collect.
+const MEMORY_LIMIT_MIN: u64 = 32 << 20;
+/// More than any node has; Go dies of what is no `int64` (Go: runtime/mgcpacer.go, `readGOMEMLIMIT`).
+const MEMORY_LIMIT_MAX: u64 = 1 << 40;
 /// Nanoseconds are an `int64` in Go.
 const DURATION_MAX: Duration = Duration::from_nanos(i64::MAX as u64);
 
@@ -47,6 +51,9 @@ impl EtcdConf {
         number("quota-backend-bytes", self.quota_bytes, 1..=quota_max)?;
         let longest = DURATION_MAX.as_secs();
         number("auto-compaction-retention", self.compaction_retention_seconds, 0..=longest)?;
+        if let Some(bytes) = self.memory_limit_bytes {
+            number("GOMEMLIMIT", bytes, MEMORY_LIMIT_MIN..=MEMORY_LIMIT_MAX)?;
+        }
         check_tuning(&self.tuning)
     }
 }

@@ -50,7 +50,7 @@ start_pre() {{
 	checkpath -d -m 0700 -o "$command_user" "{data}"
 	checkpath -d -m 0755 -o "$command_user" "{logs}"
 	if [ -f "{output}" ] && [ "$(stat -c %s "{output}")" -gt {OUTPUT_BYTES_MAX} ]; then
-		mv -f "{output}" "{before}"
+		mv -fT "{output}" "{before}" # not into a folder that somebody links there
 	fi
 	return 0
 }}

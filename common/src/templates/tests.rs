@@ -13,7 +13,7 @@ use crate::etcd_conf::{InitialState, LogLevel, Metrics, Processor, ServiceManage
 /// field render the old one, and refuse every other.
 const PINNED: [(u32, &str); 2] = [
     (1, "585c242cf1466df3f01f925603213af40e44eca3cf6b8ad5739e7a5336b8213a"),
-    (2, "deca8a4fd4b86a512d6c7e0e64f6e57118664aa2793f0e3bac2bd1c824495843"),
+    (2, "d9b5606938214d2db06e4841ac4a7c9cdcc36206ced7268b1f5a50d0fe33d3b9"),
 ];
 
 const RELEASES: [&str; 5] = ["3.4.23", "3.5.16", "3.5.30", "3.6.16", "3.7.3"];

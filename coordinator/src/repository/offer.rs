@@ -22,13 +22,13 @@ impl Offer {
 
     /// For the admin API: at the address that it listens on or, where that is every one, at the host of the first endpoint. None without one.
     pub(crate) fn to_wire(&self, endpoints: &[String]) -> Option<pb::Repository> {
-        let host = if self.listens.ip().is_unspecified() {
-            endpoints.first()?.rsplit_once(':')?.0.to_owned()
+        let place = if self.listens.ip().is_unspecified() {
+            format!("{}:{}", endpoints.first()?.rsplit_once(':')?.0, self.listens.port())
         } else {
-            self.listens.ip().to_string()
+            self.listens.to_string()
         };
         Some(pb::Repository {
-            url: format!("http://{host}:{}", self.listens.port()),
+            url: format!("http://{place}"),
             key_name: self.key.name.clone(),
             key_sha256: self.key.sha256.clone(),
         })
@@ -56,6 +56,8 @@ mod tests {
         let endpoints = ["192.168.7.2:7443", "10.0.0.2:7443"];
         assert_eq!(url("0.0.0.0:7480", &endpoints).as_deref(), Some("http://192.168.7.2:7480"));
         assert_eq!(url("10.0.0.2:80", &endpoints).as_deref(), Some("http://10.0.0.2:80"));
+        assert_eq!(url("[fd00::1]:7480", &endpoints).as_deref(), Some("http://[fd00::1]:7480"));
+        assert_eq!(url("[::]:7480", &["[fd00::2]:7443"]).as_deref(), Some("http://[fd00::2]:7480"));
         assert_eq!(url("0.0.0.0:7480", &[]), None);
     }
 }

