@@ -46,11 +46,20 @@ _coordctl() {
             coordctl,node)
                 cmd="coordctl__subcmd__node"
                 ;;
+            coordctl,plan)
+                cmd="coordctl__subcmd__plan"
+                ;;
             coordctl,rotate)
                 cmd="coordctl__subcmd__rotate"
                 ;;
+            coordctl,schema)
+                cmd="coordctl__subcmd__schema"
+                ;;
             coordctl,status)
                 cmd="coordctl__subcmd__status"
+                ;;
+            coordctl,validate)
+                cmd="coordctl__subcmd__validate"
                 ;;
             coordctl__subcmd__help,apply)
                 cmd="coordctl__subcmd__help__subcmd__apply"
@@ -82,11 +91,20 @@ _coordctl() {
             coordctl__subcmd__help,node)
                 cmd="coordctl__subcmd__help__subcmd__node"
                 ;;
+            coordctl__subcmd__help,plan)
+                cmd="coordctl__subcmd__help__subcmd__plan"
+                ;;
             coordctl__subcmd__help,rotate)
                 cmd="coordctl__subcmd__help__subcmd__rotate"
                 ;;
+            coordctl__subcmd__help,schema)
+                cmd="coordctl__subcmd__help__subcmd__schema"
+                ;;
             coordctl__subcmd__help,status)
                 cmd="coordctl__subcmd__help__subcmd__status"
+                ;;
+            coordctl__subcmd__help,validate)
+                cmd="coordctl__subcmd__help__subcmd__validate"
                 ;;
             coordctl__subcmd__help__subcmd__node,deny)
                 cmd="coordctl__subcmd__help__subcmd__node__subcmd__deny"
@@ -119,7 +137,7 @@ _coordctl() {
 
     case "${cmd}" in
         coordctl)
-            opts="-c -h -V --cluster --socket --help --version init apply enroll approve node status certs rotate client env hosts help"
+            opts="-c -h -V --cluster --socket --help --version init validate schema plan apply enroll approve node status certs rotate client env hosts help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -145,12 +163,16 @@ _coordctl() {
             return 0
             ;;
         coordctl__subcmd__apply)
-            opts="-c -h --cluster --socket --help"
+            opts="-c -h --accept-risk --cluster --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --accept-risk)
+                    COMPREPLY=($(compgen -W "known-bad-etcd" -- "${cur}"))
+                    return 0
+                    ;;
                 --cluster)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -337,7 +359,7 @@ _coordctl() {
             return 0
             ;;
         coordctl__subcmd__help)
-            opts="init apply enroll approve node status certs rotate client env hosts help"
+            opts="init validate schema plan apply enroll approve node status certs rotate client env hosts help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -518,6 +540,20 @@ _coordctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coordctl__subcmd__help__subcmd__plan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coordctl__subcmd__help__subcmd__rotate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -532,7 +568,35 @@ _coordctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coordctl__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coordctl__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coordctl__subcmd__help__subcmd__validate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -752,6 +816,40 @@ _coordctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coordctl__subcmd__plan)
+            opts="-o -c -h --output --cluster --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coordctl__subcmd__rotate)
             opts="-c -h --node --profile --all --timeout --cluster --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -790,6 +888,32 @@ _coordctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coordctl__subcmd__schema)
+            opts="-c -h --cluster --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coordctl__subcmd__status)
             opts="-o -c -h --watch --wait --timeout --output --cluster --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -809,6 +933,32 @@ _coordctl() {
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coordctl__subcmd__validate)
+            opts="-c -h --cluster --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --cluster)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
