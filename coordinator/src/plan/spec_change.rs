@@ -8,7 +8,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use pilaster_common::error::{Help, Told};
+use pilaster_common::error::Told;
 use pilaster_common::etcd_conf::{Change, EtcdConf, ServiceManager, diff};
 use pilaster_common::hosts_block::{self, HostEntry};
 use pilaster_common::name::{DomainName, NodeName};
@@ -174,13 +174,14 @@ pub fn spec_change(planned: Planned<'_>) -> SpecChange {
     let sides = Sides::new(planned, old);
     let gone = old.members.iter().filter(|member| new.member(&member.name).is_none());
     let names = new.members.iter().chain(gone).map(|member| &member.name);
-    let nodes: Vec<NodeChange> = names.map(|name| sides.node_change(name)).collect();
+    let (nodes, unfit): (Vec<NodeChange>, Vec<Option<Refusal>>) =
+        names.map(|name| sides.node_change(name)).unzip();
     let mut refused = Vec::new();
     if !matches!(formation.phase, Phase::Gathering) {
         membership(old, new, formation, states, &mut refused);
         restarts(old, new, formation, &nodes, &mut refused);
     }
-    refused.extend(states.iter().filter_map(|state| sides.unfit(state)));
+    refused.extend(unfit.into_iter().flatten());
     let versions = states.iter().filter_map(|state| {
         Some((&state.name, state.facts.as_ref().and_then(|facts| facts.etcd_version)?))
     });
@@ -277,7 +278,8 @@ impl<'a> Sides<'a> {
         Self { planned, old, hosts, certificates }
     }
 
-    fn node_change(&self, name: &NodeName) -> NodeChange {
+    /// What changes of a node, and why it cannot have it.
+    fn node_change(&self, name: &NodeName) -> (NodeChange, Option<Refusal>) {
         let mut change = NodeChange {
             name: name.clone(),
             restarts: false,
@@ -287,13 +289,15 @@ impl<'a> Sides<'a> {
         };
         let Some(state) = self.planned.nodes.iter().find(|state| state.name == *name) else {
             change.unknown = Some(Unknown::NotJoined);
-            return change;
+            return (change, None);
         };
         if self.planned.new.member(name).is_none() {
-            return change; // it goes: its files stay as they are until it has
+            return (change, None); // it goes: its files stay as they are until it has
         }
+        let mut unfit = self.too_large(state);
         match self.confs(state) {
             Some((before, after, template)) if before != after => {
+                unfit = unfit.or_else(|| bad_value(name, &after));
                 change.changes = diff(&before, &after);
                 change.restarts = self.planned.formation.phase.takes_part(name)
                     && change.changes.iter().any(Change::restarts);
@@ -308,7 +312,7 @@ impl<'a> Sides<'a> {
         if self.certificates {
             change.files.extend(LEAVES.iter().filter_map(|kind| self.certificate(*kind, state)));
         }
-        change
+        (change, unfit)
     }
 
     /// The values now, those with the new spec, and the templates of both.
@@ -348,27 +352,17 @@ impl<'a> Sides<'a> {
         text_change(path, true, [says(self.old), says(self.planned.new)])
     }
 
-    /// Why a node that is known cannot have what the new spec wants.
-    fn unfit(&self, state: &NodeState) -> Option<Refusal> {
-        let new = self.planned.new;
-        let unfit = |told| Some(Refusal::Unfit(state.name.clone(), told));
-        new.member(&state.name)?;
-        if let (Some(quota), Some(facts)) = (new.etcd.quota, &state.facts)
-            && (self.old.etcd.quota != Some(quota) || self.planned.old.is_none())
-            && let Err(error) = check_quota(quota, facts.memory_bytes)
-        {
-            return unfit(Told::new("it does not fit", &error));
-        }
-        let (before, after, _) = self.confs(state)?;
-        match after.check() {
-            Err(error) if before != after => unfit(Told {
-                what: "etcd would not start with it".into(),
-                cause: error.to_string(),
-                help: error.help().unwrap_or_default(),
-            }),
-            _ => None,
-        }
+    /// A changed quota that the node's memory does not hold.
+    fn too_large(&self, state: &NodeState) -> Option<Refusal> {
+        let quota = self.planned.new.etcd.quota.filter(|quota| self.old.etcd.quota != Some(*quota));
+        let error = check_quota(quota?, state.facts.as_ref()?.memory_bytes).err()?;
+        Some(Refusal::Unfit(state.name.clone(), Told::new("it does not fit", &error)))
     }
+}
+
+fn bad_value(node: &NodeName, conf: &EtcdConf) -> Option<Refusal> {
+    let error = conf.check().err()?;
+    Some(Refusal::Unfit(node.clone(), Told::new("etcd would not start with it", &error)))
 }
 
 const HOSTS: &str = "/etc/hosts";

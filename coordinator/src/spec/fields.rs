@@ -226,7 +226,7 @@ pub(super) static ETCD: Section = Section {
         field(
             "quota",
             Kind::Size(16 * MIB, 8 * GIB),
-            "512MiB where the node has less than 2 GiB of memory, else 2GiB",
+            "512MiB where the node has less than 1.5 GiB of memory or etcd has 32 bits, else 2GiB",
             "How large the database may grow. All of it is mapped into memory, and etcd suggests 8GiB at most.",
         ),
         field(
@@ -326,7 +326,7 @@ pub(super) static ETCD: Section = Section {
         field(
             "memory_limit",
             Kind::Size(32 * MIB, 1024 * GIB),
-            "300MiB where the node has less than 2 GiB of memory, else none",
+            "300MiB where the node has less than 1.5 GiB of memory, else none",
             "From where on etcd's garbage collector works harder (GOMEMLIMIT). Not a cap.",
         ),
     ],

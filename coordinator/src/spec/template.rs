@@ -33,7 +33,7 @@ names: hosts
 etcd:
   # What the data lies on: sdcard (slow timing, no needless elections) or ssd.
   storage: sdcard
-  # How large the database may grow [default: 512MiB where a node has less than 2 GiB of memory, else 2GiB].
+  # How large the database may grow [default: 512MiB where a node has less than 1.5 GiB of memory, else 2GiB].
   # quota: 1GiB
 
 # What stands before all members, such as a load balancer or a virtual IP: in the server certificate of each.
