@@ -1,6 +1,6 @@
 //! What a node should be, and what a person's shell needs, as values and text. Pure.
 //!
-//! [`etcd_conf`] makes a spec's settings etcd's, [`hold`] keeps a formed member's files as they are until a rollout, [`desired`] puts all of a node
+//! [`etcd_conf`] makes a spec's settings etcd's, [`hold()`] keeps a formed member's files as they are until a rollout, [`desired()`] puts all of a node
 //! together.
 
 mod client_env;

@@ -1,6 +1,6 @@
 //! The one table of what a spec may say: each key, its kind, its range, its default, and what it is for.
 //!
-//! The reader ([`super::shape`]) checks by it and names what is allowed; the JSON Schema ([`super::schema`]) is made of it. What keys
+//! The reader ([`super::shape`]) checks by it and names what is allowed; the JSON Schema ([`super::schema()`]) is made of it. What keys
 //! mean together is in [`super::check`].
 
 use std::net::{IpAddr, Ipv4Addr};
