@@ -58,6 +58,8 @@ pub struct CertificateFacts {
     pub addresses: Vec<IpAddr>,
     /// URIs, in order.
     pub uris: Vec<String>,
+    /// Whether its extended key usages have clientAuth (RFC 5280, 4.2.1.12).
+    pub client_auth: bool,
     /// DER of the SubjectPublicKeyInfo.
     pub public_key: Vec<u8>,
     /// Subject key identifier; empty where there is none.
@@ -96,6 +98,7 @@ pub fn read(der: &CertificateDer<'_>) -> Result<CertificateFacts, BadCertificate
         names: Vec::new(),
         addresses: Vec::new(),
         uris: Vec::new(),
+        client_auth: false,
         public_key: certificate.public_key().raw.to_vec(),
         key_id: Vec::new(),
         issuer_key_id: Vec::new(),
@@ -105,6 +108,7 @@ pub fn read(der: &CertificateDer<'_>) -> Result<CertificateFacts, BadCertificate
             ParsedExtension::SubjectAlternativeName(san) => {
                 san.general_names.iter().for_each(|name| add_name(&mut facts, name));
             }
+            ParsedExtension::ExtendedKeyUsage(usages) => facts.client_auth = usages.client_auth,
             ParsedExtension::SubjectKeyIdentifier(id) => facts.key_id = id.0.to_vec(),
             ParsedExtension::AuthorityKeyIdentifier(id) => {
                 facts.issuer_key_id =

@@ -32,7 +32,7 @@ pub struct Usages {
 }
 
 impl Profile {
-    /// The usages of this profile. `server` is not a client: etcd's gateway, which would need it, is off.
+    /// The usages of this profile. `server` is not a client; where etcd's gateway needs it, the coordinator adds it.
     pub fn usages(self) -> Usages {
         match self {
             Self::Agent | Self::Client => Usages { server_auth: false, client_auth: true },

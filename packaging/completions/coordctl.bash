@@ -46,6 +46,9 @@ _coordctl() {
             coordctl,node)
                 cmd="coordctl__subcmd__node"
                 ;;
+            coordctl,plan)
+                cmd="coordctl__subcmd__plan"
+                ;;
             coordctl,rotate)
                 cmd="coordctl__subcmd__rotate"
                 ;;
@@ -87,6 +90,9 @@ _coordctl() {
                 ;;
             coordctl__subcmd__help,node)
                 cmd="coordctl__subcmd__help__subcmd__node"
+                ;;
+            coordctl__subcmd__help,plan)
+                cmd="coordctl__subcmd__help__subcmd__plan"
                 ;;
             coordctl__subcmd__help,rotate)
                 cmd="coordctl__subcmd__help__subcmd__rotate"
@@ -131,7 +137,7 @@ _coordctl() {
 
     case "${cmd}" in
         coordctl)
-            opts="-c -h -V --cluster --socket --help --version init validate schema apply enroll approve node status certs rotate client env hosts help"
+            opts="-c -h -V --cluster --socket --help --version init validate schema plan apply enroll approve node status certs rotate client env hosts help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,12 +163,16 @@ _coordctl() {
             return 0
             ;;
         coordctl__subcmd__apply)
-            opts="-c -h --cluster --socket --help"
+            opts="-c -h --accept-risk --cluster --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --accept-risk)
+                    COMPREPLY=($(compgen -W "known-bad-etcd" -- "${cur}"))
+                    return 0
+                    ;;
                 --cluster)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -349,7 +359,7 @@ _coordctl() {
             return 0
             ;;
         coordctl__subcmd__help)
-            opts="init validate schema apply enroll approve node status certs rotate client env hosts help"
+            opts="init validate schema plan apply enroll approve node status certs rotate client env hosts help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -519,6 +529,20 @@ _coordctl() {
         coordctl__subcmd__help__subcmd__node__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coordctl__subcmd__help__subcmd__plan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -773,6 +797,40 @@ _coordctl() {
                 return 0
             fi
             case "${prev}" in
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coordctl__subcmd__plan)
+            opts="-o -c -h --output --cluster --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
                 --cluster)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -31,6 +31,7 @@ complete -c coordctl -n "__fish_coordctl_needs_command" -s V -l version -d 'Prin
 complete -c coordctl -n "__fish_coordctl_needs_command" -f -a "init" -d 'Writes a spec to read, edit and keep in git'
 complete -c coordctl -n "__fish_coordctl_needs_command" -f -a "validate" -d 'Says whether specs are good'
 complete -c coordctl -n "__fish_coordctl_needs_command" -f -a "schema" -d 'Prints the JSON Schema of a spec, for editors'
+complete -c coordctl -n "__fish_coordctl_needs_command" -f -a "plan" -d 'Shows what a spec would change, and changes nothing'
 complete -c coordctl -n "__fish_coordctl_needs_command" -f -a "apply" -d 'Makes a spec the wanted one'
 complete -c coordctl -n "__fish_coordctl_needs_command" -f -a "enroll" -d 'Lets a node in: prints the lines to run on it, then shows what happens there'
 complete -c coordctl -n "__fish_coordctl_needs_command" -f -a "approve" -d 'Takes the address that a node has, where it differs from the spec'
@@ -55,9 +56,15 @@ complete -c coordctl -n "__fish_coordctl_using_subcommand validate" -s h -l help
 complete -c coordctl -n "__fish_coordctl_using_subcommand schema" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand schema" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coordctl -n "__fish_coordctl_using_subcommand plan" -s o -l output -d 'How it is shown' -r -f -a "table\t'For people'
+json\t'For programs; carries `apiVersion`'"
+complete -c coordctl -n "__fish_coordctl_using_subcommand plan" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
+complete -c coordctl -n "__fish_coordctl_using_subcommand plan" -l socket -d 'Where the coordinator listens' -r -F
+complete -c coordctl -n "__fish_coordctl_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coordctl -n "__fish_coordctl_using_subcommand apply" -l accept-risk -d 'Accept this for the cluster of the spec; it is kept, and written to the audit log' -r -f -a "known-bad-etcd\t'A release of etcd that is known to be bad'"
 complete -c coordctl -n "__fish_coordctl_using_subcommand apply" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand apply" -l socket -d 'Where the coordinator listens' -r -F
-complete -c coordctl -n "__fish_coordctl_using_subcommand apply" -s h -l help -d 'Print help'
+complete -c coordctl -n "__fish_coordctl_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coordctl -n "__fish_coordctl_using_subcommand enroll" -l out -d 'Where the tokens of --all go: files of mode 0600' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand enroll" -l valid-for -d 'How long the token is good' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand enroll" -l file -d 'Write the token into this file (0600) and do not show it' -r -F
@@ -122,19 +129,20 @@ complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -l into -d 'Kee
 complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "init" -d 'Writes a spec to read, edit and keep in git'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "validate" -d 'Says whether specs are good'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "schema" -d 'Prints the JSON Schema of a spec, for editors'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "apply" -d 'Makes a spec the wanted one'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "enroll" -d 'Lets a node in: prints the lines to run on it, then shows what happens there'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "approve" -d 'Takes the address that a node has, where it differs from the spec'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "node" -d 'Lists nodes, or ends the identity of one'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "status" -d 'Shows whether a cluster is well, and until when'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "certs" -d 'Shows every certificate: what is served, who signed it, when it ends and when it is renewed; worst first'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "rotate" -d 'Gives nodes new keys and certificates; nothing restarts'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "client" -d 'Makes a client certificate of etcd for a person or a program'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "env" -d 'Prints the ETCDCTL_* variables, with all endpoints'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "hosts" -d 'Prints the members\' names as lines of /etc/hosts'
-complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema apply enroll approve node status certs rotate client env hosts help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "init" -d 'Writes a spec to read, edit and keep in git'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "validate" -d 'Says whether specs are good'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "schema" -d 'Prints the JSON Schema of a spec, for editors'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "plan" -d 'Shows what a spec would change, and changes nothing'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "apply" -d 'Makes a spec the wanted one'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "enroll" -d 'Lets a node in: prints the lines to run on it, then shows what happens there'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "approve" -d 'Takes the address that a node has, where it differs from the spec'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "node" -d 'Lists nodes, or ends the identity of one'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "status" -d 'Shows whether a cluster is well, and until when'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "certs" -d 'Shows every certificate: what is served, who signed it, when it ends and when it is renewed; worst first'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "rotate" -d 'Gives nodes new keys and certificates; nothing restarts'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "client" -d 'Makes a client certificate of etcd for a person or a program'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "env" -d 'Prints the ETCDCTL_* variables, with all endpoints'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "hosts" -d 'Prints the members\' names as lines of /etc/hosts'
+complete -c coordctl -n "__fish_coordctl_using_subcommand help; and not __fish_seen_subcommand_from init validate schema plan apply enroll approve node status certs rotate client env hosts help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coordctl -n "__fish_coordctl_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "list" -d 'Shows who has an identity, and until when'
 complete -c coordctl -n "__fish_coordctl_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "deny" -d 'Ends a node\'s identity for good: its streams close within a second'

@@ -142,6 +142,8 @@ enum Load {
 enum Bench {
     /// Joining, idle agents, rotating leaves
     Identity,
+    /// Planning a changed spec
+    Plan,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -177,6 +179,7 @@ pub fn main() -> ExitCode {
         Action::Status => status(),
         Action::Etcd { only_version } => show_etcd(only_version),
         Action::Bench { what: Bench::Identity } => bench::identity().map(|()| ExitCode::SUCCESS),
+        Action::Bench { what: Bench::Plan } => bench::plan().map(|()| ExitCode::SUCCESS),
         Action::Prove { what: Prove::Renewals, rounds, every } => prove_renewals(rounds, every),
         Action::Load { what: Load::Write(load) } => write::run(&load).map(|()| ExitCode::SUCCESS),
         Action::Load { what: Load::Handshake(load) } => {

@@ -319,6 +319,7 @@ fn wanted_certificate(wanted: pb::WantedCertificate) -> Result<WantedCertificate
         issuer_key_id,
         renew_before_seconds,
         replace_serial,
+        gateway,
     } = wanted;
     names.sort();
     let mut addresses: Vec<IpAddr> = addresses
@@ -331,6 +332,7 @@ fn wanted_certificate(wanted: pb::WantedCertificate) -> Result<WantedCertificate
         names,
         addresses,
         common_name,
+        gateway,
         issuer_key_id,
         renew_before: span("certificates.renew_before_seconds", renew_before_seconds)?,
         replace_serial,

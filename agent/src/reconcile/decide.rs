@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use pilaster_common::certificate::key_hash;
 use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::{EtcdConf, ServiceManager};
+use pilaster_common::etcd_conf::EtcdConf;
 use pilaster_common::hosts_block::{self, HostEntry};
 use pilaster_common::pem;
 use pilaster_common::profile::Profile;
@@ -62,7 +62,10 @@ pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decis
         steps.extend(place(observed, ManagedFile::Text(file), text));
     }
     steps.extend(service(desired, observed));
-    let problems = stopped(desired, observed).into_iter().chain(taken_back(desired, observed));
+    let problems = replaced(desired, observed)
+        .into_iter()
+        .chain(stopped(desired, observed))
+        .chain(taken_back(desired, observed));
     Decision { steps, problems: problems.collect() }
 }
 
@@ -168,13 +171,13 @@ fn check_certificates(wanted: &[WantedCertificate]) -> Result<(), Refusal> {
 }
 
 fn check_host_is_ready(desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
-    let got = desired.etcd.version;
     let installed = observed.facts.etcd.clone().map_err(Refusal::NoEtcd)?;
-    if got != installed.version {
-        return Err(Refusal::OtherVersion { got, installed: installed.version });
+    if !has_started(desired, observed) {
+        check_binary(desired, installed)?;
     }
-    if desired.template_version > 1 {
-        check_kind(&desired.etcd, installed, observed.facts.service_manager)?;
+    let manager = desired.etcd.service_manager;
+    if knows_kind(desired) && observed.facts.service_manager != Some(manager) {
+        return Err(Refusal::OtherHost { got: format!("{manager:?}") });
     }
     if !observed.etcd_user {
         return Err(Refusal::NoEtcdUser);
@@ -189,19 +192,36 @@ fn check_host_is_ready(desired: &Desired, observed: &Observed) -> Result<(), Ref
     Ok(())
 }
 
-/// Templates of version 1 know neither.
-fn check_kind(
-    conf: &EtcdConf,
-    installed: InstalledEtcd,
-    service_manager: Option<ServiceManager>,
-) -> Result<(), Refusal> {
-    if conf.processor != installed.processor {
-        return Err(Refusal::OtherHost { got: conf.processor.to_string() });
+/// Whether etcd has run with these files on this node. Then they stay as they are, whatever is installed meanwhile, and certificates go on being
+/// renewed: an etcd that runs does not notice another binary.
+fn has_started(desired: &Desired, observed: &Observed) -> bool {
+    desired.service == WantedService::Run && observed.started.as_ref() == Some(&desired.etcd.token)
+}
+
+fn check_binary(desired: &Desired, installed: InstalledEtcd) -> Result<(), Refusal> {
+    let got = desired.etcd.version;
+    if got != installed.version {
+        return Err(Refusal::OtherVersion { got, installed: installed.version });
     }
-    if Some(conf.service_manager) != service_manager {
-        return Err(Refusal::OtherHost { got: format!("{:?}", conf.service_manager) });
+    if knows_kind(desired) && desired.etcd.processor != installed.processor {
+        return Err(Refusal::OtherHost { got: desired.etcd.processor.to_string() });
     }
     Ok(())
+}
+
+/// Templates of version 1 know neither processor nor service manager.
+fn knows_kind(desired: &Desired) -> bool {
+    desired.template_version > 1
+}
+
+/// An etcd that was replaced under its running member, by one that reads other files. The same minor is none: the coordinator renders for it.
+fn replaced(desired: &Desired, observed: &Observed) -> Option<Told> {
+    let installed = observed.facts.etcd.as_ref().ok().filter(|_| has_started(desired, observed))?;
+    let got = desired.etcd.version;
+    let another = installed.version.minor != got.minor
+        || (knows_kind(desired) && installed.processor != desired.etcd.processor);
+    let what = "etcd was replaced under its running member";
+    another.then(|| Told::new(what, &Refusal::Replaced { got, installed: *installed }))
 }
 
 fn remember(desired: &Desired, observed: &Observed) -> Option<Step> {
@@ -350,7 +370,7 @@ mod tests {
 
     use pilaster_common::certificate::CertificateFacts;
     use pilaster_common::clock::Timestamp;
-    use pilaster_common::etcd_conf::{InitialState, Member, Processor, Tuning};
+    use pilaster_common::etcd_conf::{InitialState, Member, Processor, ServiceManager, Tuning};
     use pilaster_common::profile::LEAVES;
     use pilaster_common::templates::TEMPLATE_VERSIONS;
 
@@ -434,6 +454,7 @@ mod tests {
             names: vec!["m-1".into()],
             addresses: vec![[192, 168, 7, 11].into()],
             common_name: "m-1".into(),
+            gateway: false,
             issuer_key_id: vec![9],
             renew_before: 270 * DAY,
             replace_serial: Vec::new(),
@@ -452,6 +473,7 @@ mod tests {
                 names: wanted.names,
                 addresses: wanted.addresses,
                 uris: Vec::new(),
+                client_auth: false,
                 public_key: Vec::new(),
                 key_id: Vec::new(),
                 issuer_key_id: wanted.issuer_key_id,
@@ -758,10 +780,12 @@ mod tests {
             o.facts.etcd = Err(Told { what: "w".into(), cause, help: "h".into() });
         });
         refused("etcd 3.4.23 is installed", |_, o| {
+            o.started = None;
             let version = "3.4.23".parse().expect("known");
             o.facts.etcd = Ok(InstalledEtcd { version, processor: Processor::Arm64 });
         });
         refused("does not have: arm64", |_, o| {
+            o.started = None;
             let version = conf().version;
             o.facts.etcd = Ok(InstalledEtcd { version, processor: Processor::Arm });
         });
@@ -771,5 +795,24 @@ mod tests {
         refused("port 2379 is taken by nginx (pid 4)", |_, o| {
             o.port_holders = vec![PortHolder { port: 2379, process: "nginx (pid 4)".into() }];
         });
+    }
+
+    #[test]
+    fn an_etcd_replaced_under_its_running_member_is_told_and_the_rest_goes_on() {
+        let with = |version: &str, processor| {
+            let mut observed = settled();
+            observed.held.remove(&Profile::Server);
+            let version = version.parse().expect("known");
+            observed.facts.etcd = Ok(InstalledEtcd { version, processor });
+            let decision = decide(&own(), &desired(), &observed);
+            assert!(matches!(decision.steps[..], [Step::Issue { .. }]), "{:?}", decision.steps);
+            decision.problems.first().map(|told| told.cause.clone()).unwrap_or_default()
+        };
+        assert_eq!(
+            with("3.6.15", Processor::Arm64),
+            "etcd 3.6.15 for arm64 is installed, and the member's files are for etcd 3.5.16"
+        );
+        assert!(with("3.5.16", Processor::Arm).contains("for arm is installed"));
+        assert_eq!(with("3.5.33", Processor::Arm64), "", "the coordinator renders for it");
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct WantedCertificate {
     /// Sorted.
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) common_name: String,
+    /// Whether it is a server's that etcd's gateway shows as a client, to etcd itself.
+    pub(crate) gateway: bool,
     /// Subject key identifier of the CA.
     pub(crate) issuer_key_id: Vec<u8>,
     /// It is replaced when less than this is left.
@@ -82,6 +84,7 @@ impl WantedCertificate {
             && held.addresses == self.addresses
             && held.common_name == self.common_name
             && held.issuer_key_id == self.issuer_key_id
+            && (self.profile != Profile::Server || held.client_auth == self.gateway)
     }
 }
 
@@ -129,6 +132,7 @@ mod tests {
             common_name: String::new(),
             names: Vec::new(),
             addresses: Vec::new(),
+            client_auth: false,
             uris: Vec::new(),
             public_key: key.to_vec(),
             key_id: Vec::new(),
@@ -166,5 +170,26 @@ mod tests {
     fn an_identity_is_renewed_at_two_thirds_where_the_coordinator_does_not_say() {
         let due = |age: u32| identity_is_due(None, &leaf(&[7], age * DAY, (90 - age) * DAY), NOW);
         assert!(!due(55) && due(65));
+    }
+
+    #[test]
+    fn a_server_is_issued_anew_when_the_gateway_comes_or_goes_and_no_other_leaf_is() {
+        let met = |profile, gateway, client_auth| {
+            let held = CertificateFacts { client_auth, ..leaf(&[7], DAY, 364 * DAY) };
+            let wanted = WantedCertificate {
+                profile,
+                names: Vec::new(),
+                addresses: Vec::new(),
+                common_name: String::new(),
+                gateway,
+                issuer_key_id: Vec::new(),
+                renew_before: DAY,
+                replace_serial: Vec::new(),
+            };
+            wanted.is_met_by(&held)
+        };
+        assert!(met(Profile::Server, false, false) && met(Profile::Server, true, true));
+        assert!(!met(Profile::Server, true, false) && !met(Profile::Server, false, true));
+        assert!(met(Profile::Peer, false, true) && met(Profile::Client, false, true));
     }
 }

@@ -93,6 +93,7 @@ pub(super) mod tests {
             common_name: String::new(),
             names: Vec::new(),
             addresses: Vec::new(),
+            client_auth: false,
             uris: Vec::new(),
             public_key: Vec::new(),
             key_id: Vec::new(),

@@ -9,6 +9,7 @@ use pilaster_common::templates::TEMPLATE_VERSIONS;
 
 use crate::apply::TextFile;
 use crate::config::ETCD_USER;
+use crate::facts::InstalledEtcd;
 
 /// What stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,8 @@ pub(crate) enum Refusal {
     NoEtcd(Told),
     #[error("it is for etcd {got}, and etcd {installed} is installed")]
     OtherVersion { got: EtcdVersion, installed: EtcdVersion },
+    #[error("etcd {} for {} is installed, and the member's files are for etcd {got}", .installed.version, .installed.processor)]
+    Replaced { got: EtcdVersion, installed: InstalledEtcd },
     #[error("it is for a processor or service manager that this node does not have: {got}")]
     OtherHost { got: String },
     #[error("etcd would not start with it: {0}")]
@@ -71,6 +74,10 @@ impl Help for Refusal {
             Self::NoEtcd(told) => told.help.clone(),
             Self::NoEtcdUser => format!("install it: {INSTALL}"),
             Self::BadValue(error) => return error.help(),
+            Self::Replaced { got, .. } => format!(
+                "install etcd 3.{} again before this node or its etcd restarts; its files stay as they are",
+                got.minor
+            ),
             Self::OtherVersion { .. } | Self::OtherHost { .. } => {
                 "the coordinator renders for what this node reports; if this stays, read its log"
                     .into()

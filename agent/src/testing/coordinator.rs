@@ -223,6 +223,7 @@ pub(crate) fn desired(coordinator: &Coordinator, service: pb::WantedService) -> 
                 issuer_key_id: certificate::read(&ca_of(profile).root).expect("own").key_id,
                 renew_before_seconds: 3600,
                 replace_serial: Vec::new(),
+                gateway: false,
             })
             .to_vec(),
         client_ca: encode(&coordinator.client),

@@ -4,10 +4,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::version::EtcdVersion;
 
 /// A processor, by Go's names for Linux (`GOARCH`): what `etcd --version` prints as `Go OS/Arch`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Processor {
     /// 64-bit Intel and AMD.
     Amd64,
@@ -85,6 +88,20 @@ impl Processor {
 
     fn row(self) -> &'static (Self, &'static str, u16, &'static [&'static str]) {
         PROCESSORS.iter().find(|row| row.0 == self).expect("every processor has its row")
+    }
+}
+
+impl TryFrom<String> for Processor {
+    type Error = UnknownProcessor;
+
+    fn try_from(text: String) -> Result<Self, UnknownProcessor> {
+        text.parse()
+    }
+}
+
+impl From<Processor> for String {
+    fn from(processor: Processor) -> Self {
+        processor.name().into()
     }
 }
 

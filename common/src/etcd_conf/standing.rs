@@ -69,12 +69,7 @@ impl EtcdVersion {
         if let Some((_, _, _, why)) = BLOCKED.iter().find(blocked) {
             return Standing::Blocked { why };
         }
-        // 3.4 has no floor of its own: the first good release is the next minor's.
-        let (minor, patch) = *FLOORS
-            .iter()
-            .find(|(minor, _)| *minor >= self.minor)
-            .expect("a version is 3.4 to 3.7, and 3.7 has its floor");
-        let floor = Self { major: 3, minor, patch };
+        let floor = self.floor();
         if self >= floor {
             return Standing::Good;
         }
@@ -84,6 +79,15 @@ impl EtcdVersion {
         let last = if self.minor == 4 { END_OF_LIFE } else { HOLES };
         let why = FAULTS.iter().find(|(free, _)| has(free)).map_or(last, |(_, why)| why);
         Standing::Old { floor, why }
+    }
+
+    /// The first release of its minor against which nothing is known. 3.4 has none: then it is the next minor's.
+    pub fn floor(self) -> Self {
+        let (minor, patch) = *FLOORS
+            .iter()
+            .find(|(minor, _)| *minor >= self.minor)
+            .expect("a version is 3.4 to 3.7, and 3.7 has its floor");
+        Self { major: 3, minor, patch }
     }
 
     /// The first patch of this minor from which the next minor may be gone to; `None` where no next one is known.

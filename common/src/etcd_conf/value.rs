@@ -3,12 +3,14 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::processor::Processor;
 use super::version::EtcdVersion;
 use crate::name::{ClusterName, DomainName, NodeName};
 
 /// One member as `initial-cluster` names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its name.
     pub name: NodeName,
@@ -17,7 +19,7 @@ pub struct Member {
 }
 
 /// `initial-cluster-state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InitialState {
     /// Only until the cluster has formed (promise 10).
     New,
@@ -26,7 +28,7 @@ pub enum InitialState {
 }
 
 /// What keeps etcd running on the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ServiceManager {
     /// OpenRC with supervise-daemon.
     #[default]
@@ -36,7 +38,7 @@ pub enum ServiceManager {
 }
 
 /// `metrics`: how much is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Metrics {
     /// etcd's default.
     #[default]
@@ -46,7 +48,7 @@ pub enum Metrics {
 }
 
 /// `log-level`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum LogLevel {
     /// Everything. From 3.5 on it also opens etcd's profiling and its traces to every client.
     Debug,
@@ -59,8 +61,8 @@ pub enum LogLevel {
     Error,
 }
 
-/// What one member's etcd is configured with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What one member's etcd is configured with. It can be kept as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdConf {
     /// Of the etcd that reads the files.
     pub version: EtcdVersion,
@@ -102,7 +104,8 @@ pub struct EtcdConf {
 
 /// Settings that most clusters leave as they are. `None` leaves a key out, so that etcd's own default holds; a key that the release does
 /// not have is left out too.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)] // a key that came later was left out
 pub struct Tuning {
     /// `snapshot-catchup-entries`: kept in memory for a slow follower. From 3.5.14 on.
     pub snapshot_catchup_entries: Option<u64>,

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Help;
 
 /// A release of etcd, such as 3.5.16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct EtcdVersion {
     /// Always 3.
     pub major: u32,
@@ -46,6 +49,20 @@ impl EtcdVersion {
             Some((_, patch)) => self.patch >= *patch,
             None => first_patches.iter().all(|(minor, _)| *minor < self.minor),
         }
+    }
+}
+
+impl TryFrom<String> for EtcdVersion {
+    type Error = BadVersion;
+
+    fn try_from(text: String) -> Result<Self, BadVersion> {
+        text.parse()
+    }
+}
+
+impl From<EtcdVersion> for String {
+    fn from(version: EtcdVersion) -> Self {
+        version.to_string()
     }
 }
 

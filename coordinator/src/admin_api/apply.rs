@@ -1,5 +1,6 @@
-//! Takes a spec over: checks it against what there is, and records it as the wanted one.
+//! Takes a spec over: checks it against what there is, and records it as the wanted one; or says what it would change.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use pilaster_common::error::Help;
@@ -8,9 +9,10 @@ use pilaster_common::name::{ClusterName, DomainName, NodeName};
 use crate::ca::vault::VaultError;
 use crate::coordinator::Coordinator;
 use crate::enrollment::address;
-use crate::spec::{self, BadSpec, ClusterSpec, needs_rollout};
-use crate::store::records::{ClusterRecord, FormationRecord, Phase};
-use crate::store::{Change, StoreError};
+use crate::plan::spec_change::{NodeState, Planned, Refusal, SpecChange, spec_change};
+use crate::spec::{self, BadSpec, ClusterSpec};
+use crate::store::records::{ClusterRecord, FormationRecord, Phase, Risk};
+use crate::store::{Change, Revised, StoreError, Wanted};
 
 /// Why a spec was not taken over. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +38,11 @@ pub enum ApplyError {
         /// Which.
         address: Ipv4Addr,
     },
-    /// A formed cluster cannot take it over while it runs.
-    #[error("needs a rollout: {}", .changes.join("; "))]
-    NeedsRollout {
-        /// What.
-        changes: Vec<String>,
+    /// A formed cluster cannot take it over while it runs, or a node cannot have it.
+    #[error("{}{}", if needs_rollout(.reasons) { "needs a rollout: " } else { "" }, joined(.reasons))]
+    Refused {
+        /// Why; at least one.
+        reasons: Vec<Refusal>,
     },
     /// The store.
     #[error(transparent)]
@@ -61,9 +63,10 @@ impl Help for ApplyError {
             Self::AddressTaken { node, .. } => {
                 Some(format!("take it out of extra_addresses or of the other member; an address belongs to {node} alone"))
             }
-            Self::NeedsRollout { .. } => {
-                Some("the cluster has formed, and this version does not change a formed cluster that way: take it back".into())
+            Self::Refused { reasons } if needs_rollout(reasons) => {
+                Some("the cluster has formed, and this version does not change a formed cluster that way: take it back; coordctl plan FILE shows it".into())
             }
+            Self::Refused { .. } => Some("mend the spec; coordctl plan FILE shows what it would change".into()),
             Self::Store(error) => error.help(),
             Self::Vault(error) => error.help(),
             Self::Random => None,
@@ -71,50 +74,54 @@ impl Help for ApplyError {
     }
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Applied {
-    /// It was the wanted one already.
-    Same(ClusterSpec),
-    /// It is now.
-    Changed(ClusterSpec),
+fn needs_rollout(reasons: &[Refusal]) -> bool {
+    reasons.iter().any(Refusal::needs_rollout)
 }
 
-/// Makes the spec in `text` the wanted one of its cluster.
+fn joined(reasons: &[Refusal]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Applied {
+    /// The spec that is wanted now.
+    pub(super) wanted: Wanted,
+    /// What it changes; `None` where all of it was wanted already.
+    pub(super) change: Option<SpecChange>,
+    /// Whether members were told to start.
+    pub(super) formed: bool,
+}
+
+/// Makes the spec in `text` the wanted one of its cluster, with what a person accepts by name.
 ///
 /// # Errors
 /// See [`ApplyError`].
-pub(super) async fn apply(coordinator: &Coordinator, text: String) -> Result<Applied, ApplyError> {
-    let wanted = spec::parse(&text)?;
-    let (store, cluster) = (&coordinator.store, &wanted.cluster);
-    for (other, record) in store.clusters().await? {
-        let theirs = spec::parse(&record.spec).map(|spec| spec.service);
-        if other != *cluster && theirs.is_ok_and(|service| service == wanted.service) {
-            return Err(ApplyError::ServiceTaken { service: wanted.service, other });
-        }
+pub(super) async fn apply(
+    coordinator: &Coordinator,
+    text: String,
+    accepted: BTreeSet<Risk>,
+) -> Result<Applied, ApplyError> {
+    let Looked { new, present, formation, change } = look(coordinator, &text).await?;
+    let (store, cluster) = (&coordinator.store, &new.cluster);
+    let before = present.as_ref().map(|(wanted, _)| wanted.accepted.clone()).unwrap_or_default();
+    let accepted: BTreeSet<Risk> = before.union(&accepted).copied().collect();
+    let formed = is_formed(formation.as_ref());
+    let wanted = Wanted { spec: new.clone(), accepted: accepted.clone() };
+    if let (Some((present, _)), Some(_)) = (&present, &formation)
+        && *present == wanted
+    {
+        return Ok(Applied { wanted, change: None, formed });
     }
-    let joined = address::taken(&wanted, &store.nodes(cluster).await?);
-    if let Some((node, address)) = address::given_away(&wanted, &joined) {
-        return Err(ApplyError::AddressTaken { node, address });
+    if !change.refused.is_empty() {
+        return Err(ApplyError::Refused { reasons: change.refused });
     }
-    let record = ClusterRecord { spec: text };
-    let present = store.revised_spec(cluster).await?;
-    let formation = store.formation(cluster).await?;
-    let change = match (present, formation) {
-        (Some((old, _)), Some(_)) if old == wanted => return Ok(Applied::Same(wanted)),
-        (Some((old, revision)), Some((formation, of_formation))) => {
-            let changes = match formation.phase {
-                Phase::Gathering => vec![],
-                Phase::Forming { .. } | Phase::Formed { .. } => needs_rollout(&old, &wanted),
-            };
-            if !changes.is_empty() {
-                return Err(ApplyError::NeedsRollout { changes });
-            }
-            // a formation that begins meanwhile begins with the old spec: then this one is looked at again
-            Change::default()
-                .cluster(cluster, &record, Some(revision))
-                .while_formation(cluster, of_formation)
-        }
+    let record = ClusterRecord { spec: text, accepted };
+    let commit = match (present, formation) {
+        // a formation that begins meanwhile begins with the old spec: then this one is looked at again
+        (Some((_, revision)), Some((_, of_formation))) => Change::default()
+            .cluster(cluster, &record, Some(revision))
+            .while_formation(cluster, of_formation),
         (present, _) => {
             coordinator.new_authorities(cluster)?;
             let formation =
@@ -125,9 +132,69 @@ pub(super) async fn apply(coordinator: &Coordinator, text: String) -> Result<App
                 .formation(cluster, &formation, None)
         }
     };
-    store.commit(change).await?;
+    store.commit(commit).await?;
     coordinator.wake.cluster(cluster);
-    Ok(Applied::Changed(wanted))
+    Ok(Applied { wanted, change: Some(change), formed })
+}
+
+/// What the spec in `text` would change. Nothing is changed.
+///
+/// # Errors
+/// See [`ApplyError`]; what would be refused for the sake of its members is in the answer.
+pub(super) async fn plan(
+    coordinator: &Coordinator,
+    text: &str,
+) -> Result<(ClusterSpec, SpecChange, bool), ApplyError> {
+    let Looked { new, formation, change, .. } = look(coordinator, text).await?;
+    Ok((new, change, is_formed(formation.as_ref())))
+}
+
+fn is_formed(formation: Option<&Revised<FormationRecord>>) -> bool {
+    formation.is_some_and(|(record, _)| !matches!(record.phase, Phase::Gathering))
+}
+
+struct Looked {
+    new: ClusterSpec,
+    present: Option<Revised<Wanted>>,
+    formation: Option<Revised<FormationRecord>>,
+    change: SpecChange,
+}
+
+/// Checks a spec against what there is.
+async fn look(coordinator: &Coordinator, text: &str) -> Result<Looked, ApplyError> {
+    let new = spec::parse(text)?;
+    let (store, cluster) = (&coordinator.store, &new.cluster);
+    for (other, record) in store.clusters().await? {
+        let theirs = spec::parse(&record.spec).map(|spec| spec.service);
+        if other != *cluster && theirs.is_ok_and(|service| service == new.service) {
+            return Err(ApplyError::ServiceTaken { service: new.service, other });
+        }
+    }
+    let records = store.nodes(cluster).await?;
+    let joined = address::taken(&new, &records);
+    if let Some((node, address)) = address::given_away(&new, &joined) {
+        return Err(ApplyError::AddressTaken { node, address });
+    }
+    let configured = store.configured(cluster).await?;
+    let nodes: Vec<NodeState> = records
+        .iter()
+        .map(|(name, (record, _))| NodeState {
+            name: name.clone(),
+            address: record.address,
+            facts: coordinator.fleet.seen(cluster, name).report.map(|(report, _)| report.facts),
+            configured: configured.iter().find(|(node, _)| node == name).map(|(_, c)| c.clone()),
+        })
+        .collect();
+    let present = store.wanted(cluster).await?;
+    let formation = store.formation(cluster).await?;
+    let none_yet = FormationRecord { token: String::new(), phase: Phase::Gathering };
+    let change = spec_change(Planned {
+        old: present.as_ref().map(|(wanted, _)| &wanted.spec),
+        new: &new,
+        formation: formation.as_ref().map_or(&none_yet, |(record, _)| record),
+        nodes: &nodes,
+    });
+    Ok(Looked { new, present, formation, change })
 }
 
 /// `<cluster>-<128 random bits>`: a member of a dead cluster of the same name is then refused by its ids.

@@ -17,7 +17,8 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
-use super::apply::{Applied, ApplyError, apply};
+use super::apply::{Applied, ApplyError, apply, plan};
+use super::plan::to_wire;
 use super::rotate::{RotateError, rotate};
 use super::socket::peer;
 use super::status::status;
@@ -27,8 +28,8 @@ use crate::ca::issue;
 use crate::coordinator::Coordinator;
 use crate::enrollment::deny::deny;
 use crate::enrollment::invite::{LIFE_DEFAULT, invite};
-use crate::spec::ClusterSpec;
-use crate::store::records::{ApprovalRecord, Purpose};
+use crate::spec::{ClusterSpec, MemberSpec};
+use crate::store::records::{ApprovalRecord, Purpose, Risk};
 use crate::store::{Change, StoreError};
 
 /// States that wait to be sent to one watcher; the next is made when there is room.
@@ -147,19 +148,35 @@ impl Admin for AdminService {
         request: Request<pb::ApplyRequest>,
     ) -> Result<Response<pb::ApplyReply>, Status> {
         let who = who(&request);
-        let pb::ApplyRequest { spec } = request.into_inner();
-        let applied = apply(&self.coordinator, spec).await.map_err(Status::from);
+        let pb::ApplyRequest { spec, accepted } = request.into_inner();
+        let accepted: BTreeSet<Risk> = accepted.into_iter().map(risk).collect::<Result<_, _>>()?;
+        let act = match accepted.contains(&Risk::KnownBadEtcd) {
+            true => Act { after: "accepted: known-bad-etcd".into(), ..Act::default() },
+            false => Act::default(),
+        };
+        let applied = apply(&self.coordinator, spec, accepted).await.map_err(Status::from);
         let cluster = match &applied {
-            Ok(Applied::Same(spec) | Applied::Changed(spec)) => spec.cluster.to_string(),
+            Ok(applied) => applied.wanted.spec.cluster.to_string(),
             Err(_) => "a spec".into(),
         };
-        let applied = self.audited(&who, "apply", cluster, Act::default(), applied).await?;
-        let (spec, changed) = match applied {
-            Applied::Same(spec) => (spec, false),
-            Applied::Changed(spec) => (spec, true),
-        };
-        let members = spec.members.iter().map(|member| member.name.to_string()).collect();
-        Ok(Response::new(pb::ApplyReply { cluster: spec.cluster.to_string(), changed, members }))
+        let Applied { wanted, change, formed } =
+            self.audited(&who, "apply", cluster, act, applied).await?;
+        let spec = wanted.spec;
+        Ok(Response::new(pb::ApplyReply {
+            cluster: spec.cluster.to_string(),
+            changed: change.is_some(),
+            members: spec.members.iter().map(|member| member.name.to_string()).collect(),
+            plan: change.map(|change| to_wire(&spec.cluster, &change, formed)),
+        }))
+    }
+
+    async fn plan(
+        &self,
+        request: Request<pb::PlanRequest>,
+    ) -> Result<Response<pb::PlanReply>, Status> {
+        let pb::PlanRequest { spec } = request.into_inner();
+        let (spec, change, formed) = plan(&self.coordinator, &spec).await.map_err(Status::from)?;
+        Ok(Response::new(to_wire(&spec.cluster, &change, formed)))
     }
 
     async fn enroll(
@@ -189,12 +206,15 @@ impl Admin for AdminService {
             self.audited(&who, "enroll", format!("{cluster}/{node}"), act, invited).await?;
         let endpoints = coordinator.endpoints(spec.network);
         let repository = coordinator.repository(&endpoints);
+        let interface = spec.member(&node).and_then(MemberSpec::own_interface);
+        let interface = interface.map(ToString::to_string).unwrap_or_default();
         Ok(Response::new(pb::EnrollReply {
             cluster: cluster.to_string(),
             token: token.reveal().to_string(),
             expires: expires.unix(),
             endpoints,
             repository,
+            interface,
         }))
     }
 
@@ -332,6 +352,15 @@ impl Admin for AdminService {
     }
 }
 
+fn risk(risk: i32) -> Result<Risk, Status> {
+    match pb::Risk::try_from(risk) {
+        Ok(pb::Risk::KnownBadEtcd) => Ok(Risk::KnownBadEtcd),
+        Ok(pb::Risk::Unspecified) | Err(_) => {
+            Err(Status::invalid_argument("a risk that this coordinator does not know"))
+        }
+    }
+}
+
 /// How something was and how it is.
 #[derive(Default)]
 struct Act {
@@ -380,7 +409,7 @@ impl From<ApplyError> for Status {
             ApplyError::Spec(_) => Code::InvalidArgument,
             ApplyError::ServiceTaken { .. }
             | ApplyError::AddressTaken { .. }
-            | ApplyError::NeedsRollout { .. } => Code::FailedPrecondition,
+            | ApplyError::Refused { .. } => Code::FailedPrecondition,
             ApplyError::Store(StoreError::Conflict) => Code::Aborted,
             ApplyError::Store(_) | ApplyError::Vault(_) | ApplyError::Random => Code::Internal,
         };

@@ -68,6 +68,7 @@ pub(super) async fn status(
         names_by_dns: spec.names == Names::Dns,
         leaf_renew_before_seconds: spec.certificates.autonomy.as_secs(),
         identity_renew_before_seconds: spec.certificates.identity_renew_before().as_secs(),
+        warnings: coordinator.fleet.warnings(cluster),
     }))
 }
 
@@ -95,6 +96,7 @@ fn node_status(
         host: spec.host(name),
         joined: record.map_or(0, |record| record.joined.unix()),
         report: seen.wire,
+        notices: seen.notices,
         denied: record.is_some_and(|record| record.denied.is_some()),
         identity: record.map(|record| pb::HeldIdentity {
             serial: record.current.serial.clone(),

@@ -262,13 +262,15 @@ fn host_entry(entry: &HostEntry) -> pb::HostEntry {
 }
 
 fn wanted(wanted: &WantedCertificate) -> pb::WantedCertificate {
-    let WantedCertificate { profile: kind, names, issuer_key_id, renew_before, replace } = wanted;
+    let WantedCertificate { profile: kind, names, gateway, issuer_key_id, renew_before, replace } =
+        wanted;
     let LeafNames { common_name, names, addresses } = names;
     pb::WantedCertificate {
         profile: profile(*kind).into(),
         names: names.clone(),
         addresses: addresses.iter().map(ToString::to_string).collect(),
         common_name: common_name.clone(),
+        gateway: *gateway,
         issuer_key_id: issuer_key_id.clone(),
         renew_before_seconds: seconds(*renew_before),
         replace_serial: replace.clone().unwrap_or_default(),

@@ -77,7 +77,16 @@ pub fn node_leaf(
     address: Ipv4Addr,
     now: Timestamp,
 ) -> Leaf {
-    leaf(profile, node_names(profile, spec, node, address), spec.certificates.leaf, now)
+    let leaf = leaf(profile, node_names(profile, spec, node, address), spec.certificates.leaf, now);
+    Leaf { usages: node_usages(profile, spec), ..leaf }
+}
+
+/// The usages of a node's certificate: its profile's, and of a server also clientAuth where etcd's REST gateway is on, since etcd then
+/// dials its own port with it (etcd: server/embed/serve.go, `registerGateway`). It is signed by the client CA: no peer trusts it.
+pub fn node_usages(profile: Profile, spec: &ClusterSpec) -> Usages {
+    let usages = profile.usages();
+    let gateway = profile == Profile::Server && spec.etcd.grpc_gateway == Some(true);
+    Usages { client_auth: usages.client_auth || gateway, ..usages }
 }
 
 /// The certificate of a person or a program that speaks to etcd; `user` is its common name.

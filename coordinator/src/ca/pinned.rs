@@ -40,10 +40,14 @@ fn world() -> World {
         (root("x-k3s client", PathLength::One), root("x-k3s peer", PathLength::One));
     let (node, address) = ("m-1".parse().expect("good"), [192, 168, 7, 11].into());
     let leaf = |profile| issue::node_leaf(profile, &spec, &node, address, now);
+    let mut with_gateway = spec.clone();
+    with_gateway.etcd.grpc_gateway = Some(true);
+    let gateway = |profile| issue::node_leaf(profile, &with_gateway, &node, address, now);
     let plans = [
         ("agent", &control, issue::identity("0123456789abcdef", &spec, &node, now)),
         ("coordinator", &control, issue::coordinator(now)),
         ("server", &client, leaf(Profile::Server)),
+        ("server with the gateway on", &client, gateway(Profile::Server)),
         ("peer", &peer, leaf(Profile::Peer)),
         ("client of a node", &client, leaf(Profile::Client)),
         ("client of a person", &client, issue::client("admin", spec.certificates.leaf, now)),
@@ -202,5 +206,20 @@ fn webpki_takes_each_certificate_for_what_it_is_for_and_no_other() {
         );
         let served = server.verify_server_cert(der, &[], &name, &[], UnixTime::now());
         assert_eq!(served.is_ok(), plan.usages.server_auth, "{kind}: {served:?}");
+    }
+}
+
+#[test]
+fn promise_04_no_peer_takes_a_server_that_the_gateway_shows_as_a_client() {
+    let world = world();
+    let mut roots = RootCertStore::empty();
+    roots.add(world.peer.root().clone()).expect("a root");
+    let provider = Arc::new(default_provider());
+    let peers = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .expect("a root");
+    for (kind, _, der) in &world.leaves {
+        let taken = peers.verify_client_cert(der, &[], UnixTime::now()).is_ok();
+        assert_eq!(taken, *kind == "peer", "{kind}");
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::commands::{
-    apply, approve, certs, client, enroll, env, hosts, init, node, rotate, schema, status, validate,
+    apply, approve, certs, client, enroll, env, hosts, init, node, plan, rotate, schema, status,
+    validate,
 };
 use crate::config::default_socket;
 
@@ -28,6 +29,7 @@ pub(super) enum Command {
     Init(init::Args),
     Validate(validate::Args),
     Schema(schema::Args),
+    Plan(plan::Args),
     Apply(apply::Args),
     Enroll(enroll::Args),
     Approve(approve::Args),

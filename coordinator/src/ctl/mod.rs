@@ -11,6 +11,7 @@ mod exit;
 #[cfg(test)]
 mod manual;
 pub mod output;
+mod plan_view;
 mod status_view;
 
 use std::process::ExitCode;

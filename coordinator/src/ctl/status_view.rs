@@ -29,6 +29,7 @@ pub(super) struct StatusView {
     goes_on_until: Option<String>,
     nodes: Vec<NodeView>,
     waits: Vec<String>,
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,6 +74,7 @@ impl StatusView {
             leader: nodes.iter().find(|node| node.role == "leader").map(|node| node.name.clone()),
             goes_on_until: (state.goes_on_until > 0)
                 .then(|| Timestamp::from_unix(state.goes_on_until).date()),
+            warnings: state.warnings.iter().map(|warning| plain(warning)).collect(),
             waits: state.waits.iter().map(|wait| plain(wait)).collect(),
             nodes,
         }
@@ -112,6 +114,9 @@ impl StatusView {
         for wait in &self.waits {
             writeln!(out, "waits: {wait}").expect("a string takes all");
         }
+        for warning in &self.warnings {
+            writeln!(out, "warning: {warning}").expect("a string takes all");
+        }
         out
     }
 }
@@ -133,6 +138,7 @@ impl NodeView {
             report.and_then(|report| report.etcd.as_ref()).filter(|etcd| etcd.reachable && fresh);
         let ends = report.and_then(leaves_end);
         let mut problems = problem_lines(node);
+        problems.extend(node.notices.iter().map(|notice| plain(notice)));
         if !node.refusal.is_empty() {
             problems.push(plain(&format!("refused: {}", node.refusal)));
         }
@@ -277,6 +283,7 @@ mod tests {
             now: 1_800_000_000,
             goes_on_until: 1_825_081_445,
             waits: vec!["x-k3s-m-3 is not connected\u{1b}[2J".into()],
+            warnings: vec!["x-k3s-m-1 has etcd 3.5.16".into()],
             ..pb::ClusterStatus::default()
         }
     }
@@ -293,6 +300,7 @@ x-k3s-m-3  -                 unknown   -      end in 341 d  194 s ago
 x-k3s-m-1  7e8d94ba496c072d  leader    20 kB  end in 341 d  4 s ago
 x-k3s-m-2  a01cb65343e64610  follower  20 kB  end in 341 d  4 s ago
 waits: x-k3s-m-3 is not connected\\u{1b}[2J
+warning: x-k3s-m-1 has etcd 3.5.16
 "
         );
     }

@@ -327,7 +327,7 @@ mod tests {
             let control =
                 Authority::generate("control", PathLength::Unbounded, NOW).expect("makes");
             let (cluster, node) = ("c".parse().expect("good"), "m-1".parse().expect("good"));
-            let spec = ClusterRecord { spec: SPEC.into() };
+            let spec = ClusterRecord { spec: SPEC.into(), accepted: Default::default() };
             store.commit(Change::default().cluster(&cluster, &spec, None)).await.expect("commits");
             let (token, _) =
                 invite(&store, control.pin(), (&cluster, &node), Purpose::New, LIFE_DEFAULT, NOW)

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::{EtcdVersion, ids};
+use pilaster_common::etcd_conf::{EtcdVersion, Standing, ids};
 use pilaster_common::name::NodeName;
 
 use super::view::{ClusterView, EtcdState, NodeView, Report, ServiceState};
-use crate::spec::ClusterSpec;
+use crate::spec::{ClusterSpec, check_quota};
 use crate::store::records::{FormationRecord, Phase};
 
 /// What happens next.
@@ -52,6 +52,10 @@ pub enum Blocker {
     Problem(NodeName, Told),
     /// No etcd that its files could be rendered for.
     NoEtcd(NodeName),
+    /// Its etcd is known to be bad, and nobody has accepted that.
+    BadEtcd(NodeName, EtcdVersion, &'static str),
+    /// It cannot have what the spec wants.
+    Unfit(NodeName, Told),
     /// Its files are not all there.
     NotReady(NodeName),
     /// Two minors in one formation.
@@ -82,6 +86,12 @@ impl fmt::Display for Blocker {
                     "{node} has no etcd of a known version: install etcd there (apk add etcd etcd-ctl)"
                 )
             }
+            Self::BadEtcd(node, version, why) => write!(
+                f,
+                "{node} has etcd {version}, which is known to be bad: {why}; install {} or later, or take it all the same: coordctl apply --accept-risk=known-bad-etcd FILE",
+                version.floor()
+            ),
+            Self::Unfit(node, told) => write!(f, "{node}: {}; {}", told.cause, told.help),
             Self::NotReady(node) => {
                 write!(f, "{node} is putting its certificates and files in place")
             }
@@ -112,7 +122,7 @@ impl fmt::Display for Blocker {
 /// The next step of a cluster's formation.
 pub fn next_step(spec: &ClusterSpec, formation: &FormationRecord, view: &ClusterView) -> Decision {
     match &formation.phase {
-        Phase::Gathering => gather(view),
+        Phase::Gathering => gather(spec, view),
         Phase::Forming { members, started } => form(spec, &formation.token, members, started, view),
         Phase::Formed { members, .. } => {
             let added = view
@@ -126,8 +136,9 @@ pub fn next_step(spec: &ClusterSpec, formation: &FormationRecord, view: &Cluster
     }
 }
 
-fn gather(view: &ClusterView) -> Decision {
-    let mut blockers: Vec<Blocker> = view.nodes.iter().filter_map(not_ready).collect();
+fn gather(spec: &ClusterSpec, view: &ClusterView) -> Decision {
+    let mut blockers: Vec<Blocker> =
+        view.nodes.iter().filter_map(|node| not_ready(spec, view, node)).collect();
     blockers.extend(different_minors(view));
     if blockers.is_empty() {
         return Decision::Form {
@@ -138,7 +149,7 @@ fn gather(view: &ClusterView) -> Decision {
 }
 
 /// What keeps a node from being told to start.
-fn not_ready(node: &NodeView) -> Option<Blocker> {
+fn not_ready(spec: &ClusterSpec, view: &ClusterView, node: &NodeView) -> Option<Blocker> {
     let name = node.name.clone();
     if !node.joined {
         return Some(Blocker::NotJoined(name));
@@ -152,8 +163,17 @@ fn not_ready(node: &NodeView) -> Option<Blocker> {
     if let Some(told) = report.problems.first() {
         return Some(Blocker::Problem(name, told.clone()));
     }
-    if report.facts.etcd_version.is_none() {
-        return Some(Blocker::NoEtcd(name));
+    let Some(version) = report.facts.etcd_version else { return Some(Blocker::NoEtcd(name)) };
+    if let (Standing::Blocked { why }, false) = (version.standing(), view.bad_etcd_accepted) {
+        return Some(Blocker::BadEtcd(name, version, why));
+    }
+    if let Err(error) =
+        spec.etcd.quota.map_or(Ok(()), |q| check_quota(q, report.facts.memory_bytes))
+    {
+        return Some(Blocker::Unfit(name, Told::new("it does not fit", &error)));
+    }
+    if let Some(error) = &node.bad_value {
+        return Some(Blocker::Unfit(name, Told::new("etcd would not start with it", error)));
     }
     let in_place = node.desired_generation > 0 && report.generation == node.desired_generation;
     (!in_place).then_some(Blocker::NotReady(name))
@@ -287,6 +307,7 @@ mod tests {
             report: Some((report, Timestamp::from_unix(0))),
             connected: true,
             no_address: None,
+            bad_value: None,
         }
     }
 
@@ -311,7 +332,11 @@ mod tests {
     #[track_caller]
     fn check(phase: Phase, nodes: Vec<NodeView>, outcome: &str) {
         let formation = FormationRecord { token: TOKEN.into(), phase };
-        let text = match next_step(&spec(), &formation, &ClusterView { nodes }) {
+        let text = match next_step(
+            &spec(),
+            &formation,
+            &ClusterView { nodes, bad_etcd_accepted: false },
+        ) {
             Decision::Form { members } => format!("form {}", members.len()),
             Decision::Formed { members, .. } => format!("formed {}", members.len()),
             Decision::Started { started } => format!("started {}", started.len()),
@@ -349,6 +374,41 @@ mod tests {
             help: "stop it".into(),
         };
         gathering(with(|n| report(n).problems = vec![told.clone()], ready), "port 2379 is taken");
+    }
+
+    #[test]
+    fn a_node_that_cannot_have_what_the_spec_wants_is_named_and_nothing_forms() {
+        let gathering = |spec: &str, accepted, change: &dyn Fn(&mut NodeView)| {
+            let spec = crate::spec::parse(spec).expect("good");
+            let formation = FormationRecord { token: TOKEN.into(), phase: Phase::Gathering };
+            let nodes = with(change, ready);
+            let view = ClusterView { nodes, bad_etcd_accepted: accepted };
+            match next_step(&spec, &formation, &view) {
+                Decision::Wait(blockers) => blockers[0].to_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        let text = "cluster: c\ndomain: a.b\nnetwork: 10.0.0.0/24\nmembers: [{name: m-1}, {name: m-2}, {name: m-3}]\n";
+        let bad = |n: &mut NodeView| {
+            report(n).facts.etcd_version = Some("3.5.2".parse().expect("known"));
+        };
+        assert_eq!(
+            gathering(text, false, &bad),
+            "m-2 has etcd 3.5.2, which is known to be bad: it damages its data when it is killed under load; install 3.5.33 or later, or take it all the same: coordctl apply --accept-risk=known-bad-etcd FILE"
+        );
+        assert!(gathering(text, true, &bad).starts_with("Form"), "a person has accepted it");
+        let large = format!("{text}etcd: {{quota: 700MiB}}\n");
+        let small = |n: &mut NodeView| report(n).facts.memory_bytes = 906 << 20;
+        let told = gathering(&large, false, &small);
+        assert!(told.starts_with("m-2: quota 700MiB is more than three quarters"), "{told}");
+        assert!(told.contains("679MiB or less"), "{told}");
+        let value = pilaster_common::etcd_conf::BadValue {
+            key: "quota-backend-bytes",
+            found: "3".into(),
+            wanted: "4".into(),
+        };
+        let told = gathering(text, false, &|n| n.bad_value = Some(value.clone()));
+        assert!(told.starts_with("m-2: quota-backend-bytes is 3; etcd takes 4"), "{told}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::{EtcdVersion, Processor, ServiceManager};
+use pilaster_common::etcd_conf::{BadValue, EtcdVersion, Processor, ServiceManager};
 use pilaster_common::name::NodeName;
 use pilaster_common::profile::Profile;
 
@@ -14,6 +14,8 @@ use crate::enrollment::address::NoAddress;
 pub struct ClusterView {
     /// One for each member of the spec.
     pub nodes: Vec<NodeView>,
+    /// Whether a person has accepted an etcd that is known to be bad.
+    pub bad_etcd_accepted: bool,
 }
 
 /// One member.
@@ -31,6 +33,8 @@ pub struct NodeView {
     pub connected: bool,
     /// Why none of the addresses that it has now can be its own.
     pub no_address: Option<NoAddress>,
+    /// What its etcd would not start with: then nothing was sent.
+    pub bad_value: Option<BadValue>,
 }
 
 impl NodeView {

@@ -3,28 +3,22 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use pilaster_common::etcd_conf::{EtcdConf, InitialState, Member, Processor, Tuning};
+use pilaster_common::etcd_conf::{BadValue, EtcdConf};
 use pilaster_common::hosts_block::HostEntry;
 use pilaster_common::name::NodeName;
 use pilaster_common::profile::{LEAVES, Profile};
-use pilaster_common::templates::{RenderedFiles, TEMPLATE_VERSIONS, highest_common, render_files};
+use pilaster_common::templates::{
+    RenderedFiles, TEMPLATE_VERSIONS, highest_common, not_expressed, render_files,
+};
 
 use super::client_env::host_entries;
-use crate::ca::issue::{LeafNames, node_names};
+use super::hold::{Held, Notice, hold};
+use super::values::{Basis, etcd_conf};
+use crate::ca::issue::{LeafNames, node_names, node_usages};
 use crate::ca::vault::ClusterAuthorities;
 use crate::plan::view::Facts;
-use crate::spec::{ClusterSpec, Names, Storage};
-use crate::store::records::{FormationRecord, NodeRecord, Phase};
-
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-
-/// Transactions between snapshots: memory.
-const SNAPSHOT_COUNT: u64 = 10_000;
-/// History that is kept.
-const COMPACTION_RETENTION: Duration = Duration::from_secs(3600);
-/// A machine with less than this is a small one: a Pi 3 has 1 GiB.
-const SMALL_MEMORY: u64 = 3 * GIB / 2;
+use crate::spec::{ClusterSpec, Names};
+use crate::store::records::{Configured, FormationRecord, NodeRecord};
 
 /// Everything that a node should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +54,8 @@ pub struct WantedCertificate {
     pub profile: Profile,
     /// Its names.
     pub names: LeafNames,
+    /// Whether it is a server's that etcd's gateway shows as a client.
+    pub gateway: bool,
     /// Key id of the CA that signs it.
     pub issuer_key_id: Vec<u8>,
     /// Renewed when less than this is left.
@@ -88,6 +84,8 @@ pub struct DesiredInput<'a> {
     pub node: &'a NodeName,
     /// Its record.
     pub record: &'a NodeRecord,
+    /// What it was configured with last, where it takes part in its cluster.
+    pub configured: Option<&'a Configured>,
     /// What it reported.
     pub facts: &'a Facts,
     /// Addresses of all members that have joined, in the spec's order.
@@ -98,18 +96,57 @@ pub struct DesiredInput<'a> {
     pub endpoints: &'a [String],
 }
 
+/// A desired state, and what comes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// It.
+    pub desired: Desired,
+    /// What is to be remembered of a member that takes part in its cluster.
+    pub configured: Option<Configured>,
+    /// What a person is told.
+    pub notices: Vec<Notice>,
+}
+
 /// The desired state, or nothing while the node has no etcd that files could be rendered for.
-pub fn desired(input: DesiredInput<'_>) -> Option<Desired> {
-    let DesiredInput { spec, formation, node, record, facts, joined, authorities, endpoints } =
-        input;
-    let etcd = etcd_conf(spec, formation, node, record.address, facts)?;
-    let template_version = highest_common(&facts.template_versions).unwrap_or(TEMPLATE_VERSIONS[0]);
-    let taking_part = match &formation.phase {
-        Phase::Gathering => false,
-        Phase::Forming { members, .. } => members.contains(node),
-        Phase::Formed { members, .. } => members.iter().any(|(name, _)| name == node),
+///
+/// # Errors
+/// A value that its etcd would not start with: then nothing is sent.
+pub fn desired(input: DesiredInput<'_>) -> Result<Option<Made>, BadValue> {
+    let DesiredInput {
+        spec,
+        formation,
+        node,
+        record,
+        configured,
+        facts,
+        joined,
+        authorities,
+        endpoints,
+    } = input;
+    let taking_part = formation.phase.takes_part(node);
+    let configured = configured.filter(|_| taking_part);
+    let basis = match configured {
+        Some(configured) => Some(Basis::of_member(configured, Some(facts))),
+        None => Basis::of(facts),
     };
-    Some(Desired {
+    let Some(basis) = basis else { return Ok(None) };
+    let wanted_conf = etcd_conf(spec, formation, node, record.address, &basis);
+    let Held { etcd, template_version, waits, newer_template } = match configured {
+        Some(configured) => hold(configured, wanted_conf, &facts.template_versions),
+        None => Held {
+            etcd: wanted_conf,
+            template_version: highest_common(&facts.template_versions)
+                .unwrap_or(TEMPLATE_VERSIONS[0]),
+            waits: vec![],
+            newer_template: None,
+        },
+    };
+    etcd.check()?;
+    let newer =
+        newer_template.map(|newest| Notice::NewerTemplate { has: template_version, newest });
+    let passed_over = not_expressed(template_version, &etcd).into_iter().map(Notice::NotExpressed);
+    let notices = newer.into_iter().chain(waits.into_iter().map(Notice::Waits)).chain(passed_over);
+    let desired = Desired {
         template_version,
         files: render_files(template_version, &etcd).expect("it is one of ours"),
         hosts: match spec.names {
@@ -125,51 +162,14 @@ pub fn desired(input: DesiredInput<'_>) -> Option<Desired> {
         endpoints: endpoints.to_vec(),
         identity_renew_before: spec.certificates.identity_renew_before(),
         identity_replace: record.replace.get(&Profile::Agent).cloned(),
-        etcd,
-    })
-}
-
-/// The values for a node's files: the only place where the spec's settings become etcd's.
-fn etcd_conf(
-    spec: &ClusterSpec,
-    formation: &FormationRecord,
-    node: &NodeName,
-    address: Ipv4Addr,
-    facts: &Facts,
-) -> Option<EtcdConf> {
-    let (heartbeat_ms, election_ms) = match spec.etcd.storage {
-        Storage::Sdcard => (500, 5000),
-        Storage::Ssd => (100, 1000),
+        etcd: etcd.clone(),
     };
-    let processor = facts.etcd_processor.or_else(|| Processor::of_machine(&facts.architecture))?;
-    let small = facts.memory_bytes < SMALL_MEMORY;
-    let members =
-        spec.members.iter().map(|m| Member { name: m.name.clone(), host: spec.host(&m.name) });
-    Some(EtcdConf {
-        version: facts.etcd_version?,
-        cluster: spec.cluster.clone(),
-        domain: spec.domain.clone(),
-        node: node.clone(),
-        address,
-        members: members.collect(),
-        token: formation.token.clone(),
-        initial_state: match &formation.phase {
-            Phase::Forming { started, .. } if started.contains(node) => InitialState::Existing,
-            Phase::Gathering | Phase::Forming { .. } => InitialState::New,
-            Phase::Formed { .. } => InitialState::Existing,
-        },
-        heartbeat_ms,
-        election_ms,
-        snapshot_count: SNAPSHOT_COUNT,
-        // On 32 bits the whole database must fit into the address space beside everything else.
-        quota_bytes: if small || processor.is_32_bit() { 512 * MIB } else { 2 * GIB },
-        compaction_retention_seconds: COMPACTION_RETENTION.as_secs(),
-        architecture: facts.architecture.clone(),
-        processor,
-        service_manager: facts.service_manager,
-        memory_limit_bytes: small.then_some(300 * MIB),
-        tuning: Tuning::default(),
-    })
+    let configured = taking_part.then_some(Configured {
+        template_version,
+        memory_bytes: basis.memory_bytes,
+        etcd,
+    });
+    Ok(Some(Made { desired, configured, notices: notices.collect() }))
 }
 
 fn wanted(
@@ -186,6 +186,7 @@ fn wanted(
     WantedCertificate {
         profile,
         names: node_names(profile, spec, node, record.address),
+        gateway: profile == Profile::Server && node_usages(profile, spec).client_auth,
         issuer_key_id: ca.key_id().to_vec(),
         renew_before: spec.certificates.autonomy,
         replace: record.replace.get(&profile).cloned(),

@@ -20,12 +20,13 @@ use crate::ca::vault::VaultError;
 use crate::coordinator::Coordinator;
 use crate::enrollment::address::{self, NoAddress};
 use crate::plan::formation::{Decision, next_step};
+use crate::plan::standing;
 use crate::plan::view::{ClusterView, NodeView};
-use crate::render::{Desired, DesiredInput, desired};
+use crate::render::{DesiredInput, Made, desired};
 use crate::rollout::fleet::Seen;
-use crate::spec::ClusterSpec;
-use crate::store::records::{FormationRecord, NodeRecord, Phase};
-use crate::store::{Change, Revised, StoreError};
+use crate::spec::{self, ClusterSpec};
+use crate::store::records::{Configured, FormationRecord, NodeRecord, Phase, Risk};
+use crate::store::{Change, Revised, StoreError, Wanted};
 
 /// Why a pass ended early. The next report tries again: each node sends one a minute.
 #[derive(Debug, thiserror::Error)]
@@ -102,13 +103,17 @@ pub async fn run(coordinator: Arc<Coordinator>, shutdown: CancellationToken) {
 /// One pass: again as long as the plan decides something that can be recorded at once.
 async fn advance(coordinator: &Coordinator, cluster: &ClusterName) -> Result<(), AdvanceError> {
     loop {
-        let Some((spec, of_spec)) = coordinator.store.revised_spec(cluster).await? else {
+        let Some((Wanted { spec, accepted }, of_spec)) = coordinator.store.wanted(cluster).await?
+        else {
             return Ok(());
         };
         let Some((formation, revision)) = coordinator.store.formation(cluster).await? else {
             return Ok(());
         };
         let view = publish_desired(coordinator, &spec, &formation).await?;
+        let view =
+            ClusterView { bad_etcd_accepted: accepted.contains(&Risk::KnownBadEtcd), ..view };
+        coordinator.fleet.set_warnings(cluster, warnings(&spec, &view));
         let phase = match (next_step(&spec, &formation, &view), &formation.phase) {
             (Decision::Form { members }, _) => {
                 tracing::info!(%cluster, "every member is ready: the formation begins");
@@ -156,6 +161,7 @@ async fn publish_desired(
         Phase::Forming { .. } | Phase::Formed { .. } => BTreeMap::new(), // etcd knows it by its address now
     };
     let records = coordinator.store.nodes(cluster).await?;
+    let configured = coordinator.store.configured(cluster).await?;
     let record_of =
         |name: &NodeName| records.iter().find(|(node, _)| node == name).map(|(_, record)| record);
     let joined: Vec<(NodeName, Ipv4Addr)> = spec
@@ -166,26 +172,55 @@ async fn publish_desired(
     let mut view = ClusterView::default();
     for (node, seen) in seen {
         let record = record_of(node);
-        let mut generation = 0;
+        let (mut generation, mut bad_value, mut notices) = (0, None, vec![]);
+        let configured = configured.iter().find(|(name, _)| name == node).map(|(_, record)| record);
         if let (Some(record), Some((report, _))) = (record, &seen.report) {
             let input = DesiredInput {
                 spec,
                 formation,
                 node,
                 record: &record.0,
+                configured,
                 facts: &report.facts,
                 joined: &joined,
                 authorities: &authorities,
                 endpoints: &endpoints,
             };
-            if let Some(desired) = desired(input) {
-                generation = send(coordinator, spec, node, record, &desired).await?;
+            match desired(input) {
+                Ok(Some(made)) => {
+                    generation = send(coordinator, spec, node, record, (configured, &made)).await?;
+                    notices = made.notices.iter().map(ToString::to_string).collect();
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    notices =
+                        vec![format!("nothing is sent: etcd would not start with it: {error}")];
+                    bad_value = Some(error);
+                }
             }
         }
-        let no_address = no_address.get(node).cloned();
-        view.nodes.push(node_view(node, record.is_some(), generation, seen, no_address));
+        coordinator.fleet.set_notices(cluster, node, notices);
+        let Seen { report, connected, .. } = seen;
+        view.nodes.push(NodeView {
+            name: node.clone(),
+            joined: record.is_some(),
+            desired_generation: generation,
+            report,
+            connected,
+            no_address: no_address.get(node).cloned(),
+            bad_value,
+        });
     }
     Ok(view)
+}
+
+/// What `status` says of all members together.
+fn warnings(spec: &ClusterSpec, view: &ClusterView) -> Vec<String> {
+    let versions = view.nodes.iter().filter_map(|node| {
+        let (report, _) = node.report.as_ref()?;
+        Some((&node.name, report.facts.etcd_version?))
+    });
+    spec::warnings(spec).into_iter().chain(standing::warnings(versions)).collect()
 }
 
 /// Before the formation a node's address follows the spec, what a person approved, and what its eth0 has. Records those that have
@@ -221,32 +256,27 @@ async fn choose_addresses(
     Ok(without)
 }
 
-fn node_view(
-    name: &NodeName,
-    joined: bool,
-    desired_generation: u64,
-    seen: Seen,
-    no_address: Option<NoAddress>,
-) -> NodeView {
-    let Seen { report, connected, .. } = seen;
-    NodeView { name: name.clone(), joined, desired_generation, report, connected, no_address }
-}
-
 /// Sends a desired state under its generation: the recorded one while it is the same, else the next.
 async fn send(
     coordinator: &Coordinator,
     spec: &ClusterSpec,
     node: &NodeName,
     (record, revision): &Revised<NodeRecord>,
-    desired: &Desired,
+    (configured, made): (Option<&Configured>, &Made),
 ) -> Result<u64, AdvanceError> {
-    let message = wire::desired(spec, desired);
+    let message = wire::desired(spec, &made.desired);
     let hash = digest::digest(&digest::SHA256, &message.encode_to_vec()).as_ref().to_vec();
     let generation =
         if record.desired_hash == hash { record.generation } else { record.generation + 1 };
-    if generation != record.generation {
+    // before it is sent: what etcd may read from now on is known after any crash
+    let remember = made.configured.as_ref().filter(|made| Some(*made) != configured);
+    if generation != record.generation || remember.is_some() {
         let record = NodeRecord { generation, desired_hash: hash, ..record.clone() };
         let change = Change::default().node(&spec.cluster, node, &record, Some(*revision));
+        let change = match remember {
+            Some(configured) => change.configured(&spec.cluster, node, configured),
+            None => change,
+        };
         coordinator.store.commit(change).await?;
     }
     let message = pb::Desired { epoch: coordinator.installation.epoch, generation, ..message };

@@ -26,6 +26,7 @@ pub struct Fleet {
 struct Cluster {
     nodes: BTreeMap<NodeName, Node>,
     waits: Vec<String>,
+    warnings: Vec<String>,
     changed: watch::Sender<u64>,
 }
 
@@ -37,6 +38,7 @@ struct Node {
     stream: Option<Stream>,
     streams_seen: u64,
     refusal: Option<Refusal>,
+    notices: Vec<String>,
 }
 
 /// Why a node's last try to join was refused, and which addresses it came with.
@@ -65,6 +67,8 @@ pub struct Seen {
     pub connected: bool,
     /// Why the last try to join was refused.
     pub refusal: Option<Refusal>,
+    /// What the coordinator says of its files.
+    pub notices: Vec<String>,
 }
 
 impl Fleet {
@@ -140,6 +144,7 @@ impl Fleet {
             wire: node.wire.clone(),
             connected: node.stream.is_some(),
             refusal: node.refusal.clone(),
+            notices: node.notices.clone(),
         })
     }
 
@@ -152,6 +157,21 @@ impl Fleet {
     /// Why nothing more happens now.
     pub fn waits(&self, cluster: &ClusterName) -> Vec<String> {
         self.lock().entry(cluster.clone()).or_default().waits.clone()
+    }
+
+    /// Notes what a person may not expect of the cluster. Told with the next change of [`Fleet::set_waits`].
+    pub fn set_warnings(&self, cluster: &ClusterName, warnings: Vec<String>) {
+        self.lock().entry(cluster.clone()).or_default().warnings = warnings;
+    }
+
+    /// What a person may not expect of the cluster.
+    pub fn warnings(&self, cluster: &ClusterName) -> Vec<String> {
+        self.lock().entry(cluster.clone()).or_default().warnings.clone()
+    }
+
+    /// Notes what is to be said of a node's files. Told with the next change of [`Fleet::set_waits`].
+    pub fn set_notices(&self, cluster: &ClusterName, node: &NodeName, notices: Vec<String>) {
+        self.with_node(cluster, node, |node| node.notices = notices);
     }
 
     /// Wakes with each change of what is known of a cluster.
@@ -180,7 +200,12 @@ impl Fleet {
 
 impl Default for Cluster {
     fn default() -> Self {
-        Self { nodes: BTreeMap::new(), waits: Vec::new(), changed: watch::Sender::new(0) }
+        Self {
+            nodes: BTreeMap::new(),
+            waits: Vec::new(),
+            warnings: Vec::new(),
+            changed: watch::Sender::new(0),
+        }
     }
 }
 

@@ -48,6 +48,14 @@ pub struct MemberSpec {
     pub interface: InterfaceName,
 }
 
+impl MemberSpec {
+    /// Its interface where that is not the one that an agent looks at unless told otherwise.
+    pub fn own_interface(&self) -> Option<&InterfaceName> {
+        Some(&self.interface)
+            .filter(|interface| AsRef::<str>::as_ref(interface) != INTERFACE_DEFAULT)
+    }
+}
+
 /// The interface of a member of which nothing else is said.
 pub(super) const INTERFACE_DEFAULT: &str = "eth0";
 

@@ -1,53 +1,85 @@
-//! What a changed spec would change of a formed cluster that takes more than new files.
+//! What is different between two specs, key by key, in the words of the spec. Pure.
 //!
-//! Pure. What stands only in certificates (`service`, `extra_names`, `extra_addresses`, a member's further `addresses`, lifetimes) is not
-//! among it: leaves are renewed while etcd runs. `network` and `names` concern what joins or is read later. Until there is a rollout that does it one member at a time, such a change is refused with these words.
+//! Not here: what a difference does to nodes that run (`plan::spec_change`).
 
-use std::net::Ipv4Addr;
+use super::{ClusterSpec, MemberSpec, span_text};
 
-use super::ClusterSpec;
+/// A key that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// `etcd.storage`, `members.x-k3s-m-1.address`.
+    pub key: String,
+    /// Empty where nothing was said.
+    pub from: String,
+    /// Empty where nothing is said now.
+    pub to: String,
+}
 
-/// What of `new` a formed cluster cannot take over while it runs; empty where all of it converges at once.
-pub fn needs_rollout(old: &ClusterSpec, new: &ClusterSpec) -> Vec<String> {
-    let names = |spec: &ClusterSpec| {
-        spec.members.iter().map(|member| member.name.clone()).collect::<Vec<_>>()
-    };
-    let (before, after) = (names(old), names(new));
+/// All that differ, in the order of a spec.
+pub fn differences(old: &ClusterSpec, new: &ClusterSpec) -> Vec<Difference> {
     let mut found = Vec::new();
-    if old.domain != new.domain {
-        found.push(format!(
-            "domain: {} becomes {}: the members' URLs change",
-            old.domain, new.domain
-        ));
-    }
-    for name in before.iter().filter(|name| !after.contains(name)) {
-        found.push(format!("members: {name} goes: it would have to leave the cluster first"));
-    }
-    for name in after.iter().filter(|name| !before.contains(name)) {
-        found.push(format!("members: {name} is new: it would have to be added as a learner"));
+    let mut differ = |key: &str, from: String, to: String| {
+        if from != to {
+            found.push(Difference { key: key.into(), from, to });
+        }
+    };
+    differ("domain", old.domain.to_string(), new.domain.to_string());
+    differ("service", old.service.to_string(), new.service.to_string());
+    differ("network", or_empty(old.network), or_empty(new.network));
+    differ("names", old.names.to_string(), new.names.to_string());
+    for member in &old.members {
+        if new.member(&member.name).is_none() {
+            differ("members", member.name.to_string(), String::new());
+        }
     }
     for member in &new.members {
-        let Some(was) = old.member(&member.name) else { continue };
-        if was.address != member.address {
-            let text = |address: Option<Ipv4Addr>| address.map_or("none".into(), |a| a.to_string());
-            let (was, is) = (text(was.address), text(member.address));
-            found.push(format!(
-                "members: the address of {} changes: {was} becomes {is}",
-                member.name
-            ));
-        }
-        if was.interface != member.interface {
-            let (name, was, is) = (&member.name, &was.interface, &member.interface);
-            found.push(format!("members: the interface of {name} changes: {was} becomes {is}"));
+        let Some(was) = old.member(&member.name) else {
+            differ("members", String::new(), member.name.to_string());
+            continue;
+        };
+        for (key, value) in MEMBER_KEYS {
+            differ(&format!("members.{}.{key}", member.name), value(was), value(member));
         }
     }
-    let settings = old.etcd.written().into_iter().zip(new.etcd.written());
-    for ((key, was), (_, is)) in settings.filter(|((_, was), (_, is))| was != is) {
-        let text = |value: Option<String>| value.unwrap_or_else(|| "the default".into());
-        let (was, is) = (text(was), text(is));
-        found.push(format!("etcd: {key}: {was} becomes {is}, and etcd reads it when it starts"));
+    differ("extra_names", listed(&old.extra_names), listed(&new.extra_names));
+    differ("extra_addresses", listed(&old.extra_addresses), listed(&new.extra_addresses));
+    for ((key, from), (_, to)) in old.etcd.written().into_iter().zip(new.etcd.written()) {
+        differ(&format!("etcd.{key}"), or_empty(from), or_empty(to));
     }
+    let (was, is) = (old.certificates, new.certificates);
+    differ("certificates.leaf", span_text(was.leaf), span_text(is.leaf));
+    differ("certificates.autonomy", span_text(was.autonomy), span_text(is.autonomy));
+    differ("certificates.identity", span_text(was.identity), span_text(is.identity));
     found
+}
+
+/// A key of a member, and how its value is written.
+type MemberKey = (&'static str, fn(&MemberSpec) -> String);
+
+const MEMBER_KEYS: [MemberKey; 3] = [
+    ("address", |member| or_empty(member.address)),
+    ("addresses", |member| listed(&member.addresses)),
+    ("interface", |member| member.interface.to_string()),
+];
+
+fn or_empty(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn listed(values: &[impl ToString]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What a spec brings that a person may not expect; no mistakes.
+pub fn warnings(spec: &ClusterSpec) -> Vec<String> {
+    let debug = spec.etcd.log_level == Some(super::LogLevel::Debug);
+    debug
+        .then(|| {
+            "log_level: debug opens /debug/pprof and /debug/requests to every client certificate (etcd 3.5 and later)"
+                .into()
+        })
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]
@@ -58,37 +90,40 @@ mod tests {
         "cluster: c\ndomain: a.b\nnetwork: 10.0.0.0/24\nmembers: [{name: m-1}, {name: m-2}]\n";
 
     #[track_caller]
-    fn check(new: &str, outcome: &str) {
+    fn check(new: &str, expected: &str) {
         let parse = |text: &str| crate::spec::parse(text).expect(text);
-        let found = needs_rollout(&parse(SPEC), &parse(new)).join("; ");
-        assert!(found.contains(outcome), "{found}");
+        let found = differences(&parse(SPEC), &parse(new));
+        let told: Vec<String> =
+            found.iter().map(|d| format!("{}: {:?} > {:?}", d.key, d.from, d.to)).collect();
+        assert_eq!(told.join("; "), expected);
     }
 
     #[test]
-    fn what_restarts_or_moves_a_member_needs_a_rollout() {
-        check(&SPEC.replace("a.b", "a.c"), "domain");
-        check(&SPEC.replace(", {name: m-2}", ""), "m-2 goes");
-        check(&SPEC.replace("]", ", {name: m-3}]"), "m-3 is new");
-        check(&SPEC.replace("m-2", "m-2, address: 10.0.0.5"), "none becomes 10.0.0.5");
-        check(&SPEC.replace("m-2", "m-2, interface: end0"), "eth0 becomes end0");
-        check(&format!("{SPEC}etcd: {{storage: ssd}}\n"), "storage: sdcard becomes ssd");
-        check(&format!("{SPEC}etcd: {{quota: 1GiB}}\n"), "quota: the default becomes 1GiB");
+    fn each_key_that_differs_is_named_and_no_other() {
+        check(SPEC, "");
+        check(&SPEC.replace("10.0.0.0", "10.1.0.0"), "network: \"10.0.0.0/24\" > \"10.1.0.0/24\"");
+        check(&SPEC.replace(", {name: m-2}", ""), "members: \"m-2\" > \"\"");
+        check(&SPEC.replace("]", ", {name: m-3}]"), "members: \"\" > \"m-3\"");
+        check(
+            &SPEC.replace("m-2", "m-2, interface: end0, addresses: [10.9.0.1]"),
+            "members.m-2.addresses: \"\" > \"10.9.0.1\"; members.m-2.interface: \"eth0\" > \"end0\"",
+        );
+        check(
+            &format!("{SPEC}etcd: {{storage: ssd, quota: 1GiB}}\n"),
+            "etcd.storage: \"sdcard\" > \"ssd\"; etcd.quota: \"\" > \"1GiB\"",
+        );
+        check(&format!("{SPEC}extra_names: [lb.a.b]\n"), "extra_names: \"\" > \"lb.a.b\"");
+        check(
+            &format!("{SPEC}certificates: {{leaf: 400d}}\n"),
+            "certificates.leaf: \"365d\" > \"400d\"",
+        );
     }
 
     #[test]
-    fn what_only_certificates_say_converges_while_etcd_runs() {
+    fn a_debug_log_is_warned_of() {
         let parse = |text: &str| crate::spec::parse(text).expect(text);
-        for more in [
-            "names: dns",
-            "service: db.a.b",
-            "extra_names: [lb.a.b]",
-            "extra_addresses: [10.0.0.9]",
-            "certificates: {leaf: 400d}",
-        ] {
-            let new = parse(&format!("{SPEC}{more}\n"));
-            assert_eq!(needs_rollout(&parse(SPEC), &new), [""; 0], "{more}");
-        }
-        let new = parse(&SPEC.replace("m-2", "m-2, addresses: [fd00::2]"));
-        assert_eq!(needs_rollout(&parse(SPEC), &new), [""; 0]);
+        assert!(warnings(&parse(SPEC)).is_empty());
+        let told = warnings(&parse(&format!("{SPEC}etcd: {{log_level: debug}}\n")));
+        assert!(told[0].contains("/debug/pprof"), "{told:?}");
     }
 }

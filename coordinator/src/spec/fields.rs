@@ -1,6 +1,6 @@
 //! The one table of what a spec may say: each key, its kind, its range, its default, and what it is for.
 //!
-//! The reader ([`super::shape`]) checks by it and names what is allowed; the JSON Schema ([`super::schema`]) is made of it. What keys
+//! The reader ([`super::shape`]) checks by it and names what is allowed; the JSON Schema ([`super::schema()`]) is made of it. What keys
 //! mean together is in [`super::check`].
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -226,7 +226,7 @@ pub(super) static ETCD: Section = Section {
         field(
             "quota",
             Kind::Size(16 * MIB, 8 * GIB),
-            "512MiB where the node has less than 1.5 GiB of memory, else 2GiB",
+            "512MiB where the node has less than 1.5 GiB of memory or etcd has 32 bits, else 2GiB",
             "How large the database may grow. All of it is mapped into memory, and etcd suggests 8GiB at most.",
         ),
         field(

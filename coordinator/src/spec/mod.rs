@@ -26,7 +26,7 @@ pub use check::{QuotaTooLarge, check_quota};
 pub use cluster::{
     ClusterSpec, EtcdSettings, Lifetimes, LogLevel, MemberSpec, Metrics, Names, Storage,
 };
-pub use diff::needs_rollout;
+pub use diff::{Difference, differences, warnings};
 pub use mistake::{BadSpec, Place};
 pub use parse::{parse, text_of};
 pub use quantity::{parse_size, parse_span, size_text, span_text};

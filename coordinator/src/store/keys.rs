@@ -27,6 +27,16 @@ pub(super) fn nodes(cluster: &ClusterName) -> String {
     format!("v1/node/{cluster}/")
 }
 
+/// What a member was configured with last.
+pub(super) fn configured(cluster: &ClusterName, node: &NodeName) -> String {
+    format!("{}{node}", all_configured(cluster))
+}
+
+/// Prefix of what a cluster's members were configured with last.
+pub(super) fn all_configured(cluster: &ClusterName) -> String {
+    format!("v1/configured/{cluster}/")
+}
+
 /// The address that a person approved for a node.
 pub(super) fn approval(cluster: &ClusterName, node: &NodeName) -> String {
     format!("v1/approval/{cluster}/{node}")

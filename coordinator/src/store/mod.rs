@@ -10,7 +10,7 @@ mod redb;
 mod typed;
 
 pub use self::redb::{OpenStoreError, RedbStore};
-pub use typed::{Change, Revised, Store, StoreError};
+pub use typed::{Change, Revised, Store, StoreError, Wanted};
 
 use std::fmt;
 

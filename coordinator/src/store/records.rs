@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use pilaster_common::clock::Timestamp;
+use pilaster_common::etcd_conf::EtcdConf;
 use pilaster_common::name::{ClusterName, NodeName};
 use pilaster_common::profile::Profile;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,28 @@ pub struct Installation {
 pub struct ClusterRecord {
     /// The YAML.
     pub spec: String,
+    /// What a person has accepted for this cluster.
+    #[serde(default)]
+    pub accepted: BTreeSet<Risk>,
+}
+
+/// What a person may accept by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Risk {
+    /// A release of etcd that is known to be bad.
+    KnownBadEtcd,
+}
+
+/// What a member that takes part in its cluster was configured with last: what its etcd reads at its next start, planned or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configured {
+    /// Version of the templates of its files.
+    pub template_version: u32,
+    /// Bytes, as reported then.
+    pub memory_bytes: u64,
+    /// The values.
+    pub etcd: EtcdConf,
 }
 
 /// How far the first formation is.
@@ -53,6 +76,17 @@ pub enum Phase {
         /// Who took part, with etcd's ids.
         members: Vec<(NodeName, u64)>,
     },
+}
+
+impl Phase {
+    /// Whether a node was told to start in it.
+    pub fn takes_part(&self, node: &NodeName) -> bool {
+        match self {
+            Self::Gathering => false,
+            Self::Forming { members, .. } => members.contains(node),
+            Self::Formed { members, .. } => members.iter().any(|(name, _)| name == node),
+        }
+    }
 }
 
 /// A token that was handed out.

@@ -1,5 +1,6 @@
 //! The store as the rest of the coordinator sees it: records in, records out, and a revision with which to compare.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pilaster_common::error::Help;
@@ -8,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{
-    ApprovalRecord, ClusterRecord, FormationRecord, Installation, KeyRecord, NodeRecord,
-    TokenRecord,
+    ApprovalRecord, ClusterRecord, Configured, FormationRecord, Installation, KeyRecord,
+    NodeRecord, Risk, TokenRecord,
 };
 use super::{Expect, Failed, KeyValue, Outcome, Transaction, Versioned, keys};
 use crate::spec::{BadSpec, ClusterSpec};
@@ -51,6 +52,15 @@ impl Help for StoreError {
             Self::Conflict => "try again".into(),
         })
     }
+}
+
+/// What a person wants of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The spec.
+    pub spec: ClusterSpec,
+    /// Risks that were accepted by name.
+    pub accepted: BTreeSet<Risk>,
 }
 
 /// A record and its revision.
@@ -117,6 +127,11 @@ impl Change {
         revision: Option<u64>,
     ) -> Self {
         self.put(keys::node(cluster, node), record, Some(expected(revision)))
+    }
+
+    /// Puts what a member is configured with. Goes with its [`NodeRecord`], which guards it.
+    pub fn configured(self, cluster: &ClusterName, node: &NodeName, record: &Configured) -> Self {
+        self.put(keys::configured(cluster, node), record, None)
     }
 
     /// Puts a token.
@@ -193,21 +208,21 @@ impl Store {
     /// # Errors
     /// See [`StoreError`]; [`StoreError::Spec`] where this version does not take what was recorded.
     pub async fn spec(&self, cluster: &ClusterName) -> Result<Option<ClusterSpec>, StoreError> {
-        Ok(self.revised_spec(cluster).await?.map(|(spec, _)| spec))
+        Ok(self.wanted(cluster).await?.map(|(wanted, _)| wanted.spec))
     }
 
-    /// The same, with its revision.
+    /// The same with its revision, and with what a person has accepted.
     ///
     /// # Errors
     /// See [`Store::spec`].
-    pub async fn revised_spec(
+    pub async fn wanted(
         &self,
         cluster: &ClusterName,
-    ) -> Result<Option<Revised<ClusterSpec>>, StoreError> {
+    ) -> Result<Option<Revised<Wanted>>, StoreError> {
         let Some((record, revision)) = self.cluster(cluster).await? else { return Ok(None) };
         let spec = crate::spec::parse(&record.spec);
         let spec = spec.map_err(|source| StoreError::Spec { cluster: cluster.clone(), source })?;
-        Ok(Some((spec, revision)))
+        Ok(Some((Wanted { spec, accepted: record.accepted }, revision)))
     }
 
     /// This installation, once it is one.
@@ -260,6 +275,18 @@ impl Store {
         cluster: &ClusterName,
     ) -> Result<Vec<(NodeName, Revised<NodeRecord>)>, StoreError> {
         self.read_all(&keys::nodes(cluster)).await
+    }
+
+    /// What each member of a cluster was configured with last.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn configured(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Vec<(NodeName, Configured)>, StoreError> {
+        let all = self.read_all(&keys::all_configured(cluster)).await?;
+        Ok(all.into_iter().map(|(name, (record, _))| (name, record)).collect())
     }
 
     /// A token, by its public id.

@@ -98,7 +98,7 @@ async fn tokens(folder: &Path) -> Result<Vec<(String, String)>, LabError> {
         let spec = format!(
             "cluster: {cluster}\ndomain: {cluster}.example\nnetwork: 10.0.0.0/8\nmembers:\n{members}"
         );
-        let applied = client.apply(admin::ApplyRequest { spec }).await;
+        let applied = client.apply(admin::ApplyRequest { spec, ..Default::default() }).await;
         applied.map_err(|status| failed("apply")(&status))?;
         for node in names {
             let request = admin::EnrollRequest {

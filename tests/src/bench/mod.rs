@@ -1,11 +1,14 @@
 //! `lab bench NAME`: figures, each beside something bare in the same run, since machines differ and drift.
 //!
-//! [`identity()`] measures joining, idle connections and the rotation of leaves. What is measured runs as the release binary in a process of
+//! [`identity()`] measures joining, idle connections and the rotation of leaves, [`plan()`] planning a
+//! changed spec. What is measured runs as the release binary in a process of
 //! its own; this program is the load, and must be a release build too. Figures are printed, never asserted: a missed goal is told.
 
 pub mod bare;
 mod identity;
 pub mod nodes;
+mod plan;
 pub mod served;
 
 pub use identity::identity;
+pub use plan::plan;

@@ -197,7 +197,7 @@ fn a_change_that_needs_a_rollout_is_refused(
     assert_eq!(same.status.code(), Some(0));
     assert_eq!(same.stderr, b"x-k3s is as in x-k3s.yml already\n");
     for (old, new, words) in [
-        ("storage: sdcard", "storage: ssd", "storage: sdcard becomes ssd"),
+        ("storage: sdcard", "storage: ssd", "would restart (heartbeat-interval: 500 becomes 100, "),
         ("domain: edge.huatai.me", "domain: edge.other.me", "the members' URLs change"),
         ("  - name: x-k3s-m-3\n", "", "x-k3s-m-3 goes"),
         ("  - name: x-k3s-m-3\n", "  - name: x-k3s-m-3\n  - name: x-k3s-m-4\n", "x-k3s-m-4 is new"),

@@ -55,7 +55,10 @@ fn resumption_is_off() -> Result<(), LabError> {
 async fn joined(binaries: &Binaries, folder: &Path) -> Result<(Served, Pair), LabError> {
     let server = Served::coordinator(&binaries.coordinator, folder)?;
     let mut client = served::admin(folder).await?;
-    client.apply(admin::ApplyRequest { spec: SPEC.into() }).await.expect("applies");
+    client
+        .apply(admin::ApplyRequest { spec: SPEC.into(), ..Default::default() })
+        .await
+        .expect("applies");
     let enroll = admin::EnrollRequest { node: "n-1".into(), ..admin::EnrollRequest::default() };
     let token = client.enroll(enroll).await.expect("enrolls").into_inner().token;
     let own = nodes::join(server.address, "n-1", &token).await?;

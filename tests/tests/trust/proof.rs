@@ -24,7 +24,10 @@ fn proof_replayed_on_other_connection_refused_and_mac_for_other_csr_refused() ->
     let shown = runtime.expect("starts").block_on(async {
         let server = Served::coordinator(&binaries.coordinator, &folder)?;
         let mut client = served::admin(&folder).await?;
-        client.apply(admin::ApplyRequest { spec: SPEC.into() }).await.expect("applies");
+        client
+            .apply(admin::ApplyRequest { spec: SPEC.into(), ..Default::default() })
+            .await
+            .expect("applies");
         let enroll = admin::EnrollRequest { node: "n-1".into(), ..admin::EnrollRequest::default() };
         let token = client.enroll(enroll).await.expect("enrolls").into_inner().token;
         let token: JoinToken = token.parse().expect("a token");

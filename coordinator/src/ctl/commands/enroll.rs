@@ -6,6 +6,7 @@ use std::time::Duration;
 use pilaster_common::atomic_file::{self, Access};
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::plain;
+use pilaster_common::name::InterfaceName;
 use pilaster_proto::admin::v1 as pb;
 
 use super::Context;
@@ -116,9 +117,10 @@ fn show_lines(node: &str, file: Option<&Path>, reply: &pb::EnrollReply) -> Resul
     };
     let token = &reply.token;
     let install = install(reply.repository.as_ref());
+    let interface = interface(&reply.interface);
     output::data(&format!(
         "On {node}, as root:\n\
-         \x20 {install} && pilaster-agent join {endpoint} --token-file -\n\
+         \x20 {install} && {interface}pilaster-agent join {endpoint} --token-file -\n\
          (on Debian first: apt-get install etcd-server etcd-client ./pilaster-agent.deb)\n"
     ));
     let Some(path) = file else {
@@ -134,6 +136,16 @@ fn show_lines(node: &str, file: Option<&Path>, reply: &pb::EnrollReply) -> Resul
     .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
     output::data(&format!("with the token in {}, good once, until {expires}.\n", path.display()));
     Ok(())
+}
+
+/// The part of the line that tells the agent which interface to look at: in its settings, so that it stays and a person finds it.
+fn interface(name: &str) -> String {
+    match name.parse::<InterfaceName>() {
+        Ok(name) => {
+            format!("echo 'export PILASTER_INTERFACE=\"{name}\"' >>/etc/conf.d/pilaster-agent && ")
+        }
+        Err(_) => String::new(), // the agent's default
+    }
 }
 
 /// The part of the line that installs the agent. From a repository: its key is fetched, and goes among those that apk trusts only when it has the
@@ -233,6 +245,15 @@ fn steps(node: &pb::NodeStatus) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interface_of_the_spec_is_set_where_a_person_would_set_it() {
+        assert_eq!(
+            interface("wlan0"),
+            "echo 'export PILASTER_INTERFACE=\"wlan0\"' >>/etc/conf.d/pilaster-agent && "
+        );
+        assert_eq!((interface(""), interface("a'b;")), (String::new(), String::new()));
+    }
 
     #[test]
     fn the_key_of_a_repository_is_trusted_only_with_the_hash_in_the_line() {

@@ -9,6 +9,7 @@ pub(super) mod env;
 pub(super) mod hosts;
 pub(super) mod init;
 pub(super) mod node;
+pub(super) mod plan;
 pub(super) mod rotate;
 pub(super) mod schema;
 pub(super) mod status;
@@ -32,6 +33,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, CtlError> {
         Command::Init(args) => init::run(args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(args),
+        Command::Plan(args) => plan::run(&context, args).await,
         Command::Apply(args) => apply::run(&context, args).await,
         Command::Enroll(args) => enroll::run(&context, args).await,
         Command::Approve(args) => approve::run(&context, args).await,

@@ -28,7 +28,12 @@ pub(super) fn run(args: &Args) -> Result<Exit, CtlError> {
     for file in &args.files {
         let name = shown(file);
         match read_spec(file) {
-            Ok((_, spec)) => output::data(&format!("{name}: good: {}\n", summary(&spec))),
+            Ok((_, spec)) => {
+                output::data(&format!("{name}: good: {}\n", summary(&spec)));
+                for warning in spec::warnings(&spec) {
+                    output::note(&format!("{name}: warning: {warning}"));
+                }
+            }
             Err(cause) => {
                 let error = cause.of(&format!("{name} is not good"));
                 if let Some(before) = first_wrong.replace(error) {
