@@ -11,7 +11,7 @@ mod fault;
 mod host;
 mod id;
 mod image;
-mod journal;
+pub(crate) mod journal;
 pub mod machine;
 mod net;
 mod process;
