@@ -8,6 +8,7 @@ use pilaster_common::name::{ClusterName, DomainName, NodeName};
 use crate::ca::vault::VaultError;
 use crate::coordinator::Coordinator;
 use crate::enrollment::address;
+use crate::plan::formation::{Blocker, different_minors};
 use crate::spec::{self, BadSpec, ClusterSpec, needs_rollout};
 use crate::store::records::{ClusterRecord, FormationRecord, Phase};
 use crate::store::{Change, StoreError};
@@ -42,6 +43,9 @@ pub enum ApplyError {
         /// What.
         changes: Vec<String>,
     },
+    /// Its members, as far as they have reported, could not form one cluster.
+    #[error("{0}")]
+    Minors(Blocker),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,6 +68,7 @@ impl Help for ApplyError {
             Self::NeedsRollout { .. } => {
                 Some("the cluster has formed, and this version does not change a formed cluster that way: take it back".into())
             }
+            Self::Minors(_) => Some("bring every member to one minor version: on Alpine, apk add 'etcd~3.6'; then apply it again".into()),
             Self::Store(error) => error.help(),
             Self::Vault(error) => error.help(),
             Self::Random => None,
@@ -100,6 +105,10 @@ pub(super) async fn apply(coordinator: &Coordinator, text: String) -> Result<App
     let record = ClusterRecord { spec: text };
     let present = store.revised_spec(cluster).await?;
     let formation = store.formation(cluster).await?;
+    let has_begun = formation.as_ref().is_some_and(|(record, _)| record.phase != Phase::Gathering);
+    if !has_begun && let Some(blocker) = minors(coordinator, &wanted) {
+        return Err(ApplyError::Minors(blocker));
+    }
     let change = match (present, formation) {
         (Some((old, _)), Some(_)) if old == wanted => return Ok(Applied::Same(wanted)),
         (Some((old, revision)), Some((formation, of_formation))) => {
@@ -128,6 +137,15 @@ pub(super) async fn apply(coordinator: &Coordinator, text: String) -> Result<App
     store.commit(change).await?;
     coordinator.wake.cluster(cluster);
     Ok(Applied::Changed(wanted))
+}
+
+/// Why the members of `wanted` could not form a cluster, by what they have reported so far.
+fn minors(coordinator: &Coordinator, wanted: &ClusterSpec) -> Option<Blocker> {
+    let versions = wanted.members.iter().filter_map(|member| {
+        let (report, _) = coordinator.fleet.seen(&wanted.cluster, &member.name).report?;
+        Some((&member.name, report.facts.etcd_version?))
+    });
+    different_minors(versions)
 }
 
 /// `<cluster>-<128 random bits>`: a member of a dead cluster of the same name is then refused by its ids.

@@ -356,6 +356,20 @@ impl Enrolled {
     /// # Errors
     /// Its exit code is not 0, or it does not end: both with what it showed.
     pub fn finish(self) -> Result<String, LabError> {
+        let line = self.line.clone();
+        match self.wait()? {
+            output if output.status.success() => {
+                Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+            }
+            output => Err(LabError::Failed { line, output }),
+        }
+    }
+
+    /// Waits until `coordctl enroll` has ended; an exit code other than 0 is an answer too.
+    ///
+    /// # Errors
+    /// It does not end: with what it showed.
+    pub fn wait(self) -> Result<Output, LabError> {
         let Self { mut enroll, line, .. } = self;
         let start = |source| LabError::Start { line: line.clone(), source };
         let ended = wait_until(&format!("the end of `{line}`"), ENROLL_LIMIT, || {
@@ -363,10 +377,7 @@ impl Enrolled {
         });
         let _ = enroll.kill(); // it has ended by itself, unless it was too late
         let output = enroll.wait_with_output().map_err(start)?;
-        if ended.is_err() || !output.status.success() {
-            return Err(LabError::Failed { line, output });
-        }
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+        if ended.is_err() { Err(LabError::Failed { line, output }) } else { Ok(output) }
     }
 }
 

@@ -179,8 +179,23 @@ async fn follow(context: &Context, node: &str, expires: Timestamp) -> Result<Exi
             (pb::NodePhase::Ready, pb::FormationPhase::Gathering)
                 if !others(&state, node).is_empty() =>
             {
+                for wait in refusals(&state, node) {
+                    output::note(&format!("{node}: waits: {wait}"));
+                }
                 output::note(&format!("{node}: waits for {}", others(&state, node).join(", ")));
                 return Ok(Exit::Done);
+            }
+            // all are ready, and yet it does not begin
+            (pb::NodePhase::Ready, pb::FormationPhase::Gathering) if quiet => {
+                if let Some(wait) = refusals(&state, node).into_iter().next() {
+                    let help = "coordctl status shows when that is mended; the formation then begins by itself";
+                    return Err(CtlError::said(
+                        Exit::Refused,
+                        "cannot form the cluster",
+                        wait,
+                        help,
+                    ));
+                }
             }
             (pb::NodePhase::Invited, _) if Timestamp::from_unix(state.now) >= expires => {
                 let help = format!("make a new token: coordctl enroll {node}");
@@ -198,6 +213,16 @@ fn others(state: &pb::ClusterStatus, node: &str) -> Vec<String> {
         other.name != node && other.phase < i32::from(pb::NodePhase::Ready)
     };
     state.nodes.iter().filter(behind).map(|other| other.name.clone()).collect()
+}
+
+/// What keeps the cluster from forming and does not end by waiting for the others: what is not about a member that is behind.
+fn refusals(state: &pb::ClusterStatus, node: &str) -> Vec<String> {
+    let behind = others(state, node);
+    let about = |wait: &&String| {
+        let name = wait.split([' ', ':']).next().unwrap_or_default();
+        !behind.iter().any(|behind| behind == name)
+    };
+    state.waits.iter().filter(about).map(|wait| plain(wait)).collect()
 }
 
 /// What has happened on the node so far, a line each.
@@ -233,6 +258,28 @@ fn steps(node: &pb::NodeStatus) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_waiting_mends_is_told_beside_whom_is_waited_for() {
+        let node = |name: &str, phase: pb::NodePhase| pb::NodeStatus {
+            name: name.into(),
+            phase: phase.into(),
+            ..pb::NodeStatus::default()
+        };
+        let minors =
+            "m-1 has etcd 3.5.16 and m-2 has 3.6.16: a cluster forms with one minor version";
+        let state = pb::ClusterStatus {
+            nodes: vec![
+                node("m-1", pb::NodePhase::Ready),
+                node("m-2", pb::NodePhase::Ready),
+                node("m-3", pb::NodePhase::Invited),
+            ],
+            waits: vec!["m-3 has not joined: coordctl enroll m-3".into(), minors.into()],
+            ..pb::ClusterStatus::default()
+        };
+        assert_eq!(others(&state, "m-2"), ["m-3"]);
+        assert_eq!(refusals(&state, "m-2"), [minors]);
+    }
 
     #[test]
     fn the_key_of_a_repository_is_trusted_only_with_the_hash_in_the_line() {
