@@ -20,13 +20,6 @@ use serde_json::Value;
 
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(60);
-/// A host as a person has it before: the root of the lab's Alpine hosts without etcd.
-const WITHOUT_ETCD: &str = "
-rm -r /usr/bin/etcd /usr/bin/etcdctl /etc/etcd /var/lib/etcd /etc/conf.d/etcd /etc/init.d/etcd
-deluser etcd
-! id etcd 2>/dev/null && ! command -v etcd etcdctl pilaster-agent
-";
-
 /// A lab with hosts x-k3s-m-1 (192.168.7.11), x-k3s-m-2 … on these; `None` where etcd 3.6 cannot be made.
 fn hosts_on(roots: &[Root], test: &str) -> Result<Option<Lab>, LabError> {
     if etcd::ensure_or_say_not_run(EtcdRelease::V3_6, test)?.is_none() {
@@ -43,7 +36,7 @@ fn hosts_on(roots: &[Root], test: &str) -> Result<Option<Lab>, LabError> {
 fn bare_hosts(roots: &[Root], test: &str) -> Result<Option<Lab>, LabError> {
     let Some(lab) = hosts_on(roots, test)? else { return Ok(None) };
     for host in lab.hosts() {
-        host.exec_ok(["sh", "-ec", WITHOUT_ETCD])?;
+        packages::remove_etcd(host)?;
     }
     Ok(Some(lab))
 }
@@ -56,7 +49,7 @@ fn promise_01_promise_04_bare_alpine_hosts_install_by_the_printed_line_and_keep_
     let first = packages::agent(Processor::X86_64, 0)?;
     let etcd = packages::etcd(EtcdRelease::V3_6, Architecture::X86_64)?;
     let repository = TestRepository::new(&lab.dir().join("packages"), &[&first.apk, &etcd])?;
-    let journey = Journey::begin_with_repository(&lab, &Binaries::build()?, &repository.path())?;
+    let journey = Journey::begin_bare(&lab, &Binaries::build()?, Some(&repository.path()))?;
     journey.apply()?;
     journey.form()?;
     for host in lab.hosts() {
@@ -263,6 +256,30 @@ fn node_status(journey: &Journey<'_>, host: &Host) -> Result<Value, LabError> {
         .map_err(|_| LabError::NotYet(String::from_utf8_lossy(&said.stderr).into_owned()))?;
     let nodes = state["nodes"].as_array().cloned().unwrap_or_default();
     Ok(nodes.into_iter().find(|node| node["name"] == host.name()).unwrap_or_default())
+}
+
+#[test]
+fn the_debian_package_is_installed_and_its_host_becomes_a_healthy_member() -> Result<(), LabError> {
+    let test = "the_debian_package_is_installed_and_its_host_becomes_a_healthy_member";
+    let Some(lab) = hosts_on(&[Root::Debian], test)? else { return Ok(()) };
+    let deb = packages::agent(Processor::X86_64, 0)?.deb;
+    let journey = Journey::begin_bare(&lab, &Binaries::build()?, None)?;
+    journey.apply()?;
+    let host = &lab.hosts()[0];
+    host.install(&deb, "/tmp/pilaster-agent.deb", 0o644)?;
+    let said = host.exec_ok(["dpkg", "--install", "/tmp/pilaster-agent.deb"])?;
+    assert!(said.contains("Setting up pilaster-agent"), "{said}");
+    assert!(
+        !host.exec(["rc-service", "pilaster-agent", "status"])?.status.success(),
+        "it starts by joining"
+    );
+    let joined = journey.join(host, &journey.token(host.name(), &[])?, &[])?;
+    assert!(joined.status.success(), "{joined:?}");
+    assert!(journey.await_healthy()?.contains("1 of 1 members healthy"));
+    let etcd = etcd_pid(host)?;
+    host.exec_ok(["dpkg", "--remove", "pilaster-agent"])?;
+    assert_eq!(etcd_pid(host)?, etcd);
+    host.exec_ok(["test", "-e", "/var/lib/pilaster/identity/current/identity.pem"]).map(drop)
 }
 
 /// One minor version for a formation: promise 5 begins with members that can form one cluster.

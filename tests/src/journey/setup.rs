@@ -52,16 +52,18 @@ impl<'a> Journey<'a> {
         Ok(journey)
     }
 
-    /// Starts the coordinator, which gives out the packages of `repository`. The hosts stay bare: [`Journey::enroll`] installs from there.
+    /// Starts the coordinator and leaves the hosts bare. It gives out the packages of `only_repository`, from where [`Journey::enroll`]
+    /// installs; without one a test installs by other means.
     ///
     /// # Errors
     /// A program cannot be installed, or the coordinator does not start.
-    pub fn begin_with_repository(
+    pub fn begin_bare(
         lab: &'a Lab,
         binaries: &Binaries,
-        repository: &Path,
+        only_repository: Option<&Path>,
     ) -> Result<Self, LabError> {
-        let mut journey = Self::on_workstation(lab, binaries, Some(repository.to_owned()))?;
+        let repository = only_repository.map(Path::to_owned);
+        let mut journey = Self::on_workstation(lab, binaries, repository)?;
         journey.start_coordinator()?;
         Ok(journey)
     }

@@ -5,7 +5,7 @@ mod architecture;
 mod card;
 mod cgroup;
 mod debian;
-mod emulator;
+pub(crate) mod emulator;
 pub mod etcd;
 mod fault;
 mod host;

@@ -12,9 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::binaries::{Binaries, workspace};
 use crate::command::{line_of, output_ok};
 use crate::error::{LabError, at};
-use crate::lab::Architecture;
 use crate::lab::etcd::{self, EtcdRelease};
 use crate::lab::journal::lock;
+use crate::lab::{Architecture, Host};
 use crate::report;
 
 /// The processor of a package.
@@ -35,6 +35,12 @@ const RECIPES: [(&str, &str); 6] = [
     ("etcd.confd", include_str!("etcd.confd")),
     ("etcd.initd", include_str!("etcd.initd")),
 ];
+
+const WITHOUT_ETCD: &str = "
+rm -r /usr/bin/etcd /usr/bin/etcdctl /etc/etcd /var/lib/etcd /etc/conf.d/etcd /etc/init.d/etcd
+deluser etcd
+! id etcd 2>/dev/null && ! command -v etcd etcdctl pilaster-agent
+";
 
 impl Processor {
     /// Every one, as the release has them.
@@ -133,6 +139,14 @@ pub fn etcd(release: EtcdRelease, architecture: Architecture) -> Result<PathBuf,
     }
     fs::remove_dir_all(&work).map_err(at("remove", work))?;
     Ok(out)
+}
+
+/// A host as a person has it before: what the lab's Alpine root brings of etcd goes, and nothing of Pilaster's is there.
+///
+/// # Errors
+/// The host is off, or something is left.
+pub fn remove_etcd(host: &Host) -> Result<(), LabError> {
+    host.exec_ok(["sh", "-ec", WITHOUT_ETCD]).map(drop)
 }
 
 /// A signed repository that grows, with its key beside it.
