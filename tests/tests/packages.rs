@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::bufread::GzDecoder;
 use lab::etcd::{self, EtcdRelease};
@@ -36,7 +36,7 @@ fn hosts_on(roots: &[Root], test: &str) -> Result<Option<Lab>, LabError> {
 fn bare_hosts(roots: &[Root], test: &str) -> Result<Option<Lab>, LabError> {
     let Some(lab) = hosts_on(roots, test)? else { return Ok(None) };
     for host in lab.hosts() {
-        packages::remove_etcd(host)?;
+        packages::make_bare(host)?;
     }
     Ok(Some(lab))
 }
@@ -96,7 +96,7 @@ fn a_new_minor_of_etcd_is_not_installed_by_an_upgrade(
     repository.add(&[&packages::etcd(EtcdRelease::V3_7, Architecture::X86_64)?])?;
     host.exec_ok(["rc-service", "pilaster-agent", "stop"])?;
     host.exec_ok(["apk", "add", "--no-network", "etcd"])?; // as a person would undo it
-    let would_be = host.exec_ok(["apk", "upgrade", "-U", "--simulate"])?;
+    let would_be = host.exec_ok(["sh", "-c", "apk update && apk upgrade --simulate"])?;
     assert!(would_be.contains("Upgrading etcd (3.6.16-r0 -> 3.7.3-r0)"), "{would_be}");
 
     host.exec_ok(["rc-service", "pilaster-agent", "start"])?;
@@ -129,16 +129,18 @@ fn what_is_not_signed_is_refused(repository: &TestRepository, host: &Host) -> Re
     let foreign = members(&agent_file(&folder, 0)).pop().unwrap();
     let others = [&signature[..], control, &with_another_file(&foreign)].concat();
     let unsigned = members(&index)[1..].concat();
-    let installed = || host.exec_ok(["apk", "info", "-v", "pilaster-agent"]);
+    let seen = "apk info -v | grep ^pilaster-agent && sha256sum /usr/bin/pilaster-agent";
+    let installed = || host.exec_ok(["sh", "-c", seen]);
     let before = (installed()?, agent_pid(host)?, etcd_pid(host)?);
-    for (path, bad, told) in [(&package, others, "BAD"), (&index, unsigned, "UNTRUSTED")] {
+    for (path, bad, told) in
+        [(&package, others, "integrity error"), (&index, unsigned, "UNTRUSTED")]
+    {
         let good = fs::read(path).unwrap();
         fs::write(path, bad).unwrap();
         let refused = host.exec(["apk", "upgrade", "-U", "pilaster-agent"])?;
         fs::write(path, good).unwrap();
         let said = [refused.stdout, refused.stderr].concat();
         let said = String::from_utf8(said).unwrap();
-        println!("{}: {said}", path.display());
         assert!(said.contains(told), "{}: {said}", path.display());
         assert_eq!((installed()?, agent_pid(host)?, etcd_pid(host)?), before, "{said}");
     }
@@ -236,17 +238,16 @@ fn identity(host: &Host) -> Result<String, LabError> {
     host.exec_ok(["openssl", "x509", "-noout", "-serial", "-fingerprint", "-in", file])
 }
 
-/// Waits until the coordinator has a stream of an agent that was started now.
+/// Waits until an agent that was started now has reported, and its member votes.
 fn await_connected(journey: &Journey<'_>, host: &Host) -> Result<(), LabError> {
     host.exec_ok(["rc-service", "pilaster-agent", "status"])?;
+    let start = Instant::now();
     wait_until("the agent is connected", LIMIT, || {
         let node = node_status(journey, host)?;
-        let is_voting = node["role"] == "leader" || node["role"] == "follower";
-        if node["connected"] == true && is_voting {
-            Ok(true)
-        } else {
-            Err(LabError::NotYet(node.to_string()))
-        }
+        let age = node["reportAgeSeconds"].as_u64();
+        let is_new = age.is_some_and(|age| age <= start.elapsed().as_secs());
+        let votes = node["role"] == "leader" || node["role"] == "follower";
+        if is_new && votes { Ok(true) } else { Err(LabError::NotYet(node.to_string())) }
     })
 }
 

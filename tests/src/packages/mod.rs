@@ -36,9 +36,10 @@ const RECIPES: [(&str, &str); 6] = [
     ("etcd.initd", include_str!("etcd.initd")),
 ];
 
-const WITHOUT_ETCD: &str = "
+const MAKE_BARE: &str = "
 rm -r /usr/bin/etcd /usr/bin/etcdctl /etc/etcd /var/lib/etcd /etc/conf.d/etcd /etc/init.d/etcd
 deluser etcd
+: >/etc/apk/repositories
 ! id etcd 2>/dev/null && ! command -v etcd etcdctl pilaster-agent
 ";
 
@@ -141,12 +142,13 @@ pub fn etcd(release: EtcdRelease, architecture: Architecture) -> Result<PathBuf,
     Ok(out)
 }
 
-/// A host as a person has it before: what the lab's Alpine root brings of etcd goes, and nothing of Pilaster's is there.
+/// A host as a person has it before: what the lab's Alpine root brings of etcd goes, and nothing of Pilaster's is there. Alpine's mirror goes
+/// from its repositories: no host of a lab reaches it, and `apk upgrade` does nothing while one cannot be reached.
 ///
 /// # Errors
 /// The host is off, or something is left.
-pub fn remove_etcd(host: &Host) -> Result<(), LabError> {
-    host.exec_ok(["sh", "-ec", WITHOUT_ETCD]).map(drop)
+pub fn make_bare(host: &Host) -> Result<(), LabError> {
+    host.exec_ok(["sh", "-ec", MAKE_BARE]).map(drop)
 }
 
 /// A signed repository that grows, with its key beside it.

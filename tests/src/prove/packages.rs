@@ -34,14 +34,14 @@ fn aarch64() -> Result<(), LabError> {
     let etcd = packages::etcd(EtcdRelease::V3_6, Architecture::Aarch64)?;
     let lab = one_host(Root::AlpineAarch64)?;
     let host = &lab.hosts()[0];
-    packages::remove_etcd(host)?;
+    packages::make_bare(host)?;
     let repository = TestRepository::new(&lab.dir().join("packages"), &[&agent.apk, &etcd])?;
     let journey = Journey::begin_bare(&lab, &Binaries::build()?, Some(&repository.path()))?;
     journey.apply()?;
     report::step("a bare aarch64 host is a healthy member", || journey.form())?;
     report::line(journey.ctl(["status"])?.trim_end());
     let machine = host.exec_ok(["uname", "-m"])?;
-    let installed = host.exec_ok(["apk", "info", "-v", "pilaster-agent", "etcd"])?;
+    let installed = host.exec_ok(["sh", "-c", "apk info -v | grep -E '^(pilaster|etcd)'"])?;
     report::line(format_args!("{}: {}", machine.trim(), installed.replace('\n', " ")));
     Ok(())
 }
