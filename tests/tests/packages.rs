@@ -6,6 +6,7 @@
 //! promise 4 on hosts that were set up that way. Without Go there is no etcd 3.6: then these tests say loudly that they did not run, and
 //! fail in CI.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(clippy::disallowed_methods, reason = "what is written here need not survive a power cut")]
 
 use std::fs;
 use std::path::Path;
