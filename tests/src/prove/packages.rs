@@ -62,17 +62,18 @@ fn armv7() -> Result<(), LabError> {
     }
     report::line(String::from_utf8_lossy(&joined.stdout).trim_end());
     let mut running = start(host.command([QEMU, AGENT, "run"])?)?;
+    let mut said = String::new();
     let ready = report::step("the armv7 agent has brought its host to a healthy member", || {
         wait_until("the member is healthy", LIMIT, || {
             let status = journey.ask(["status"])?;
-            let said = String::from_utf8_lossy(&status.stdout).into_owned();
-            if status.status.success() { Ok(true) } else { Err(LabError::NotYet(said)) }
+            said = String::from_utf8_lossy(&status.stdout).into_owned();
+            if status.status.success() { Ok(true) } else { Err(LabError::NotYet(said.clone())) }
         })
     });
     let _ = running.kill(); // it may have ended already
     let _ = running.wait();
     ready?;
-    report::line(journey.ctl(["status"])?.trim_end());
+    report::line(said.trim_end());
     Ok(())
 }
 
