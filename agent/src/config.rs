@@ -112,6 +112,9 @@ pub(crate) const LINK_BACKOFF: (Duration, Duration) =
 /// Pauses after a step that failed: no hot retry, on a full disk for example.
 pub(crate) const STEP_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_secs(30));
+/// Pauses after a step that keeps nothing waiting: each try starts processes.
+pub(crate) const ASIDE_BACKOFF: (Duration, Duration) =
+    (Duration::from_secs(15), Duration::from_secs(1800));
 /// Pauses while the coordinator refuses this node: only a person there can change that.
 pub(crate) const REFUSED_BACKOFF: (Duration, Duration) =
     (Duration::from_secs(30), Duration::from_secs(300));

@@ -44,6 +44,8 @@ pub const AGENT_LOG: &str = "/var/log/pilaster-agent.log";
 pub const AGENT_LOG_BEFORE: &str = "/var/log/pilaster-agent.log.1";
 /// The etcd program, where Debian's and Alpine's packages put it.
 pub const ETCD_BINARY: &str = "/usr/bin/etcd";
+/// The packages that a person has asked apk for, one constraint a line (apk-world(5)).
+pub const APK_WORLD: &str = "/etc/apk/world";
 /// The agent's own state, 0700 root.
 pub const AGENT_STATE: &str = "/var/lib/pilaster";
 

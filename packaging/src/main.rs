@@ -9,6 +9,7 @@ mod failure;
 mod package;
 mod stage;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,28 +17,48 @@ use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short, Value};
 
 use failure::{Failure, say};
-use package::Target;
+use package::{Product, Target};
 
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  package [--only ARCH] [--out DIR] [--revision N]
+  package [--only ARCH] [--product NAME] [--out DIR] [--revision N]
       static binaries, .apk and .deb with SHA256SUMS and SBOMs, into DIR (target/packages);
       ARCH: aarch64, armv7, x86_64, all three when not said; may be given several times
+      NAME: pilaster-agent, pilaster-coordinator, both when not said
       N: counts packages of one version, 0 at first
   key DIR
       a new key that signs repositories: pilaster-XXXXXXXX.rsa (keep it), and its .rsa.pub
   repository DIR --key FILE [--packages DIR]
       a signed repository for apk, of the .apk files that `package` has made; other packages that it holds stay
   stage DIR --agent FILE
-      what the agent's package installs, below DIR";
+      what the agent's package installs, below DIR
+  nfpm WORDS...
+      the nfpm that `package` runs, for packages of tests";
 
 enum Command {
     Help,
-    Package { targets: Vec<Target>, out: Option<PathBuf>, revision: u32 },
-    Key { folder: PathBuf },
-    Repository { folder: PathBuf, key: PathBuf, packages: Option<PathBuf> },
-    Stage { folder: PathBuf, agent: PathBuf },
+    Package {
+        targets: Vec<Target>,
+        only_product: Option<Product>,
+        out: Option<PathBuf>,
+        revision: u32,
+    },
+    Key {
+        folder: PathBuf,
+    },
+    Repository {
+        folder: PathBuf,
+        key: PathBuf,
+        packages: Option<PathBuf>,
+    },
+    Stage {
+        folder: PathBuf,
+        agent: PathBuf,
+    },
+    Nfpm {
+        words: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -52,13 +73,16 @@ fn main() -> ExitCode {
             say(USAGE);
             Ok(())
         }
-        Command::Package { targets, out, revision } => package::run(&targets, out, revision),
+        Command::Package { targets, only_product, out, revision } => {
+            package::run(&targets, only_product, out, revision)
+        }
         Command::Key { folder } => apk::make_key(&folder),
         Command::Repository { folder, key, packages } => {
             let packages = packages.unwrap_or_else(package::default_out);
             apk::make_repository(&folder, &key, &packages)
         }
         Command::Stage { folder, agent } => stage::stage(&folder, &agent),
+        Command::Nfpm { words } => package::nfpm(&words),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,11 +97,15 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
         Some(argument) => return Err(argument.unexpected()),
     };
     let (mut folder, mut out, mut key, mut packages, mut agent) = (None, None, None, None, None);
-    let (mut targets, mut revision) = (Vec::new(), 0);
+    let (mut targets, mut only_product, mut revision) = (Vec::new(), None, 0);
+    if command == "nfpm" {
+        return Ok(Command::Nfpm { words: arguments.raw_args()?.collect() });
+    }
     while let Some(argument) = arguments.next()? {
         match (command.as_str(), argument) {
             (_, Short('h') | Long("help")) => return Ok(Command::Help),
             ("package", Long("only")) => targets.push(arguments.value()?.parse()?),
+            ("package", Long("product")) => only_product = Some(arguments.value()?.parse()?),
             ("package", Long("out")) => out = Some(PathBuf::from(arguments.value()?)),
             ("package", Long("revision")) => revision = arguments.value()?.parse()?,
             ("repository", Long("key")) => key = Some(PathBuf::from(arguments.value()?)),
@@ -93,6 +121,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(match command.as_str() {
         "package" => Command::Package {
             targets: if targets.is_empty() { Target::ALL.to_vec() } else { targets },
+            only_product,
             out,
             revision,
         },
@@ -126,6 +155,14 @@ mod tests {
             matches!(parsed("package --only armv7"), Ok(Command::Package { targets, .. }) if targets == [Target::Armv7])
         );
         assert!(parsed("package --only mips").is_err());
+        assert!(matches!(
+            parsed("package --product pilaster-agent"),
+            Ok(Command::Package { only_product: Some(Product::Agent), .. })
+        ));
+        assert!(parsed("package --product etcd").is_err());
+        assert!(
+            matches!(parsed("nfpm package --config x"), Ok(Command::Nfpm { words }) if words.len() == 3)
+        );
         assert!(parsed("package /tmp").is_err());
         assert!(parsed("repository /tmp").is_err(), "without a key");
         assert!(parsed("stage --agent x").is_err(), "without a folder");

@@ -8,15 +8,11 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use crate::command::{line_of, run};
+use crate::command::line_of;
 use crate::error::{LabError, at};
-use crate::lab::machine;
 use crate::report;
 
 const AGENT: &str = "pilaster-agent";
-/// The agent without a dynamic linker, in a folder that `PILASTER_LAB_BINARIES` names.
-const STATIC_AGENT: &str = "pilaster-agent-static";
-const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
 const COORDINATOR: &str = "pilaster-coordinator";
 const COORDCTL: &str = "coordctl";
 const PACKAGING: &str = "pilaster-packaging";
@@ -70,24 +66,6 @@ impl Binaries {
         Ok(built.insert(binaries).clone())
     }
 
-    /// The agent for hosts with musl: static, in release mode. What Alpine's package will hold, but for that package's smaller profile.
-    ///
-    /// # Errors
-    /// The standard library for it or a C compiler cannot be had, or the build fails. Where `PILASTER_LAB_BINARIES` names a folder, its
-    /// `pilaster-agent-static` is missing or older than a source file.
-    pub fn static_agent() -> Result<PathBuf, LabError> {
-        static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
-        let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(agent) = &*built {
-            return Ok(agent.clone());
-        }
-        let agent = match env::var_os(FOLDER_VARIABLE) {
-            Some(folder) => fresh(Path::new(&folder), STATIC_AGENT, &newest_source(workspace())?)?,
-            None => report::step("static agent built", build_static_agent)?,
-        };
-        Ok(built.insert(agent).clone())
-    }
-
     fn taken_from(folder: &Path, workspace: &Path) -> Result<Self, LabError> {
         let newest = newest_source(workspace)?;
         let fresh = |binary| fresh(folder, binary, &newest);
@@ -111,16 +89,6 @@ fn fresh(
         return Ok(path);
     }
     Err(LabError::Stale { folder: folder.to_owned(), binary, newer: newer.clone() })
-}
-
-/// ring has C in it, hence Debian's musl compiler; rustup brings the standard library.
-fn build_static_agent() -> Result<PathBuf, LabError> {
-    machine::install_missing(&[("musl-gcc", "musl-tools")])?;
-    run("rustup", ["target", "add", STATIC_TARGET])?;
-    let mut cargo = cargo(&["build", "--release", "--target", STATIC_TARGET, "--package", AGENT]);
-    cargo.env("CC_x86_64_unknown_linux_musl", "musl-gcc");
-    let messages = built_by(cargo)?;
-    Ok(executable(&messages, AGENT).expect("cargo names the executable that it has built"))
 }
 
 fn build_instrumented() -> Result<Binaries, LabError> {
@@ -216,7 +184,8 @@ fn modified(path: &Path) -> Result<SystemTime, LabError> {
     fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(at("look at", path))
 }
 
-fn workspace() -> &'static Path {
+/// The folder of the workspace.
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
 }
 

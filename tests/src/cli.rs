@@ -16,7 +16,7 @@ use crate::lab::{
     take_down,
 };
 use crate::load::{handshake, write};
-use crate::prove::renewals;
+use crate::prove::{packages, renewals};
 use crate::report;
 
 /// Real hosts on one machine: Debian or Alpine with OpenRC and etcd, on a network of their own
@@ -106,6 +106,7 @@ enum Action {
     /// Measure, beside something bare in the same run
     Bench {
         /// What
+        #[command(subcommand)]
         what: Bench,
     },
     /// Load on a cluster, with a history of it
@@ -128,6 +129,8 @@ enum Action {
 enum Prove {
     /// A node's leaves are renewed under a loop of handshakes
     Renewals,
+    /// The packages for 64-bit and 32-bit ARM are installed, and join; without rounds
+    Packages,
 }
 
 #[derive(Debug, Subcommand)]
@@ -138,12 +141,21 @@ enum Load {
     Handshake(handshake::HandshakeLoad),
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Subcommand)]
 enum Bench {
     /// Joining, idle agents, rotating leaves
     Identity,
     /// Planning a changed spec
     Plan,
+    /// The agent on a Pi: sizes, memory, writes and processor time while nothing happens
+    Agent {
+        /// How long nothing happens
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// Sizes for every processor, not only for this machine's
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -180,6 +192,11 @@ pub fn main() -> ExitCode {
         Action::Etcd { only_version } => show_etcd(only_version),
         Action::Bench { what: Bench::Identity } => bench::identity().map(|()| ExitCode::SUCCESS),
         Action::Bench { what: Bench::Plan } => bench::plan().map(|()| ExitCode::SUCCESS),
+        Action::Bench { what: Bench::Agent { minutes, all } } => {
+            let sizes = if all { bench::Sizes::All } else { bench::Sizes::ThisMachine };
+            bench::agent(minutes, sizes).map(|()| ExitCode::SUCCESS)
+        }
+        Action::Prove { what: Prove::Packages, .. } => packages::run().map(|()| ExitCode::SUCCESS),
         Action::Prove { what: Prove::Renewals, rounds, every } => prove_renewals(rounds, every),
         Action::Load { what: Load::Write(load) } => write::run(&load).map(|()| ExitCode::SUCCESS),
         Action::Load { what: Load::Handshake(load) } => {

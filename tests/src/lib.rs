@@ -1,7 +1,7 @@
 //! The lab: real hosts on one machine. Real OpenRC, real etcd, real network namespaces, and nothing of it left afterwards.
 //!
 //! [`Lab::up`] stands up a switch, a workstation (192.168.7.2) and hosts; [`Host`] runs programs in a host, cuts its power and
-//! boots it again; [`Workstation`] runs what a person would run. [`Binaries`] builds what the hosts run, [`wait_until`] waits for
+//! boots it again; [`Workstation`] runs what a person would run. [`Binaries`] builds what the hosts run, [`packages`] makes what they install, [`wait_until`] waits for
 //! a condition, [`search`] finds the bytes of a secret in files. [`journey`] is the way of a person from bare hosts to a healthy
 //! cluster, [`demo`] shows it, [`mod@bench`] measures, [`load`] writes and judges, [`prove`] has the long proofs. [`cli`] is the program `lab`.
 //!
@@ -22,6 +22,7 @@ mod error;
 pub mod journey;
 pub mod lab;
 pub mod load;
+pub mod packages;
 pub mod prove;
 pub mod report;
 pub mod search;

@@ -4,12 +4,14 @@ use std::io;
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
+use pilaster_common::etcd_conf::EtcdVersion;
 use pilaster_common::failpoint;
 use pilaster_common::profile::Profile;
 use tonic::transport::Channel;
 
 use super::host::{Host, ManagedFile, PlaceError};
 use super::issue::{Ca, IssueError, issue};
+use super::pin::PinError;
 use crate::reconcile::{Accepted, Memory, MemoryError, WantedCertificate};
 use crate::service::{ServiceError, ServiceVerb};
 
@@ -40,6 +42,8 @@ pub(crate) enum Step {
     Enable,
     /// Remember that it was started in the formation with this token: a person who stops it later means it.
     RememberStarted { token: String },
+    /// Keep etcd at the minor of this version, whatever the host's packages are upgraded to.
+    Pin(EtcdVersion),
 }
 
 /// Why a step did not work.
@@ -55,6 +59,8 @@ pub(crate) enum ActError {
     Service(#[from] ServiceError),
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    #[error(transparent)]
+    Pin(#[from] PinError),
 }
 
 impl Help for ActError {
@@ -65,6 +71,7 @@ impl Help for ActError {
             Self::Issue(error) => error.help(),
             Self::Service(error) => error.help(),
             Self::Memory(error) => error.help(),
+            Self::Pin(error) => error.help(),
         }
     }
 }
@@ -104,6 +111,7 @@ pub(crate) async fn act<H: Host>(
         Step::Start => host.act_on_service(ServiceVerb::Start).await?,
         Step::Enable => host.act_on_service(ServiceVerb::Enable).await?,
         Step::RememberStarted { token } => memory.remember_started(token)?,
+        Step::Pin(version) => host.pin_etcd(*version).await?,
     }
     Ok(())
 }

@@ -7,10 +7,12 @@ use std::net::Ipv4Addr;
 
 use pilaster_common::atomic_file::{Access, ReplaceFileError, Replaced};
 use pilaster_common::error::Help;
+use pilaster_common::etcd_conf::EtcdVersion;
 use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
 use super::output::TrimError;
+use super::pin::PinError;
 use crate::config::ETCD_USER;
 use crate::etcd::Served;
 use crate::facts::{Facts, PortHolder};
@@ -119,6 +121,12 @@ pub(crate) trait Host {
         &self,
         verb: ServiceVerb,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    /// Whether an upgrade of the host's packages could bring another minor version of etcd.
+    fn etcd_may_jump(&self) -> bool;
+
+    /// Keeps etcd at the minor of this version, which is installed.
+    fn pin_etcd(&self, version: EtcdVersion) -> impl Future<Output = Result<(), PinError>> + Send;
 
     /// Those who hold a port that etcd binds on one of `addresses` or on loopback.
     fn port_holders(&self, addresses: &[Ipv4Addr]) -> Vec<PortHolder>;

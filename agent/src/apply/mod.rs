@@ -7,6 +7,7 @@ mod act;
 mod host;
 mod issue;
 mod output;
+mod pin;
 mod system;
 
 pub(crate) use act::{Step, act};
@@ -16,4 +17,6 @@ pub(crate) use host::{Host, ManagedFile, Present, TextFile};
 pub(crate) use issue::Ca;
 #[cfg(test)]
 pub(crate) use output::TrimError;
+#[cfg(test)]
+pub(crate) use pin::PinError;
 pub(crate) use system::System;

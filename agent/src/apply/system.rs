@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER;
 use nix::unistd::User;
 use pilaster_common::atomic_file::{self, Access, Replaced};
 use pilaster_common::certificate;
+use pilaster_common::etcd_conf::EtcdVersion;
 use pilaster_common::name::NodeName;
 use pilaster_common::paths;
 use pilaster_common::pem::{self, Pair};
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::host::{Host, ManagedFile, PlaceError, Present, TextFile, access};
 use super::output::{self, TrimError};
+use super::pin::{self, PinError};
 use crate::config::{ETCD_SERVICE, ETCD_USER, identity_folder};
 use crate::etcd::{self, Served};
 use crate::facts::{self, EtcdBinary, Facts, PortHolder};
@@ -148,6 +150,14 @@ impl Host for System {
 
     async fn act_on_service(&self, verb: ServiceVerb) -> Result<(), ServiceError> {
         self.services.act(verb, ETCD_SERVICE).await
+    }
+
+    fn etcd_may_jump(&self) -> bool {
+        pin::may_jump()
+    }
+
+    async fn pin_etcd(&self, version: EtcdVersion) -> Result<(), PinError> {
+        pin::pin(version).await
     }
 
     fn port_holders(&self, addresses: &[Ipv4Addr]) -> Vec<PortHolder> {

@@ -30,6 +30,8 @@ use crate::service::ServiceState;
 pub(crate) struct Decision {
     pub(crate) steps: Vec<Step>,
     pub(crate) problems: Vec<Told>,
+    /// Done when no other step is left. Where it fails that is told, and keeps nothing waiting: the node counts as being as desired.
+    pub(crate) aside: Option<Step>,
 }
 
 impl Decision {
@@ -45,7 +47,8 @@ pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decis
         Ok(rendered) => rendered,
         Err(refusal) => {
             let what = format!("cannot take over generation {}", desired.generation);
-            return Decision { steps: Vec::new(), problems: vec![Told::new(what, &refusal)] };
+            let problems = vec![Told::new(what, &refusal)];
+            return Decision { problems, ..Decision::default() };
         }
     };
     let mut steps = Vec::new();
@@ -66,7 +69,7 @@ pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decis
         .into_iter()
         .chain(stopped(desired, observed))
         .chain(taken_back(desired, observed));
-    Decision { steps, problems: problems.collect() }
+    Decision { steps, problems: problems.collect(), aside: pin(desired, observed) }
 }
 
 /// Answers the texts, as this agent renders them.
@@ -341,6 +344,12 @@ fn service(desired: &Desired, observed: &Observed) -> Vec<Step> {
     steps
 }
 
+/// From the first start on the formation's minor version stays, unless a person says otherwise.
+fn pin(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let started = observed.started.as_ref() == Some(&desired.etcd.token);
+    (started && observed.etcd_may_jump).then_some(Step::Pin(desired.etcd.version))
+}
+
 /// Once started, a service that does not run is left to the person who stopped it, or to its supervisor, and told.
 fn stopped(desired: &Desired, observed: &Observed) -> Option<Told> {
     if desired.service == WantedService::Hold
@@ -508,6 +517,7 @@ mod tests {
             service: ServiceState::Started,
             enabled: true,
             etcd_user: true,
+            etcd_may_jump: false,
             port_holders: Vec::new(),
             proofs: BTreeMap::new(),
             etcd_answers: true,
@@ -533,6 +543,7 @@ mod tests {
             Step::Start => "start".into(),
             Step::Enable => "enable".into(),
             Step::RememberStarted { token } => format!("started {token}"),
+            Step::Pin(version) => format!("pin {version}"),
         }
     }
 
@@ -722,6 +733,19 @@ mod tests {
             (o.started, o.service) = (Some("x-k3s-0".into()), ServiceState::Stopped);
         };
         assert_eq!(steps(again), ["start", "started x-k3s-1"], "another formation");
+    }
+
+    #[test]
+    fn an_etcd_that_was_started_is_pinned_where_packages_could_change_its_minor() {
+        let aside = |may_jump, started: Option<&str>| {
+            let mut observed = settled();
+            (observed.etcd_may_jump, observed.started) = (may_jump, started.map(Into::into));
+            decide(&own(), &desired(), &observed).aside
+        };
+        assert_eq!(aside(true, Some("x-k3s-1")), Some(Step::Pin(conf().version)));
+        assert_eq!(aside(false, Some("x-k3s-1")), None, "a person has named a version");
+        assert_eq!(aside(true, None), None, "it has not been started");
+        assert_eq!(aside(true, Some("x-k3s-0")), None, "in another formation");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Observed {
     pub(crate) service: ServiceState,
     pub(crate) enabled: bool,
     pub(crate) etcd_user: bool,
+    /// An upgrade of the host's packages could bring another minor version.
+    pub(crate) etcd_may_jump: bool,
     /// Those who hold etcd's ports and are not etcd's own service.
     pub(crate) port_holders: Vec<PortHolder>,
     /// What else is known of the leaves.
@@ -89,6 +91,7 @@ pub(crate) fn observe<H: Host>(
         service,
         enabled: host.is_enabled(),
         etcd_user: host.etcd_user().is_some(),
+        etcd_may_jump: host.etcd_may_jump(),
         port_holders: port_holders(host, facts, service),
         proofs: BTreeMap::new(), // the reconciler knows more
         etcd_answers: false,

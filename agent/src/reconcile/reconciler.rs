@@ -22,8 +22,8 @@ use super::proof::{self, Proof};
 use super::report::Report;
 use crate::apply::{Host, ManagedFile, Step, act};
 use crate::config::{
-    FACTS_MAX_AGE, LEAF_BACKOFF, RESYNC_INTERVAL, SERVED_INTERVAL, SERVED_INTERVAL_EAGER,
-    STEP_BACKOFF,
+    ASIDE_BACKOFF, FACTS_MAX_AGE, LEAF_BACKOFF, RESYNC_INTERVAL, SERVED_INTERVAL,
+    SERVED_INTERVAL_EAGER, STEP_BACKOFF,
 };
 use crate::etcd::{EtcdState, Pace, Served, Shown};
 use crate::facts::{self, Facts};
@@ -61,6 +61,8 @@ pub(crate) struct Reconciler<H> {
     generation: u64,
     backoff: Backoff,
     setback: Option<Setback>,
+    aside_backoff: Backoff,
+    aside_setback: Option<Setback>,
     looks: BTreeMap<Profile, Look>,
     taken_back: BTreeMap<Profile, TakenBack>,
     /// Why the last look failed: logged once.
@@ -123,6 +125,8 @@ impl<H: Host> Reconciler<H> {
             generation: 0,
             backoff: Backoff::new(STEP_BACKOFF),
             setback: None,
+            aside_backoff: Backoff::new(ASIDE_BACKOFF),
+            aside_setback: None,
             looks: BTreeMap::new(),
             taken_back: BTreeMap::new(),
             blind: None,
@@ -200,7 +204,9 @@ impl<H: Host> Reconciler<H> {
             self.note_generation(desired, &decision);
             if decision.steps.is_empty() {
                 self.backoff.reset();
-                return (Ok(observed), decision.problems);
+                let mut problems = decision.problems;
+                problems.extend(self.act_aside(desired, decision.aside.as_ref()).await);
+                return (Ok(observed), problems);
             }
             if let Some(told) = self.held_back(desired) {
                 return (Ok(observed), vec![told]);
@@ -311,6 +317,24 @@ impl<H: Host> Reconciler<H> {
             self.note_proof(desired, step);
         }
         Ok(())
+    }
+
+    /// Does what keeps nothing waiting; answers why it could not, which is tried again after a while.
+    async fn act_aside(&mut self, desired: &Desired, step: Option<&Step>) -> Option<Told> {
+        let Some(step) = step else {
+            self.aside_backoff.reset();
+            self.aside_setback = None;
+            return None;
+        };
+        let of = Accepted { epoch: desired.epoch, generation: desired.generation };
+        if let Some(back) = self.aside_setback.as_ref().filter(|back| Instant::now() < back.until) {
+            return Some(back.told.clone());
+        }
+        let done = act(&self.host, &self.memory, None, step, self.clock.now()).await;
+        let told = Told::new("cannot keep etcd at its minor version", &done.err()?);
+        let until = Instant::now() + self.aside_backoff.pause();
+        self.aside_setback = Some(Setback { until, of, told: told.clone() });
+        Some(told)
     }
 
     async fn facts(&mut self) -> Facts {
@@ -490,6 +514,42 @@ mod tests {
         world.want(3, pb::WantedService::Run);
         world.report(|report| report.generation == 3).await;
         assert_eq!(world.host.take_done(), [""; 0], "nothing is done twice");
+        world.shutdown.cancel();
+    }
+
+    #[tokio::test]
+    async fn etcd_is_pinned_after_its_start_and_what_keeps_it_from_that_is_told_and_holds_nothing_up()
+     {
+        let mut world = world().await;
+        world.host.state().may_jump = true;
+        world.want(1, pb::WantedService::Hold);
+        world.report(|report| report.generation == 1).await;
+        let done = world.host.take_done();
+        assert!(!done.iter().any(|done| done.starts_with("pin")), "before the start: {done:?}");
+
+        world.host.state().pin_fails = true;
+        world.want(2, pb::WantedService::Run);
+        let report = world.report(|report| report.generation == 2).await;
+        assert_eq!(world.host.take_done(), ["Start", "Enable", "pin 3.5.16"]);
+        assert!(report.problems[0].cause.contains("(1/1) Purging"), "{report:?}");
+        world.want(3, pb::WantedService::Run);
+        world.report(|report| report.generation == 3).await;
+        assert_eq!(world.host.take_done(), [""; 0], "not tried again at once");
+        world.shutdown.cancel();
+    }
+
+    #[tokio::test]
+    async fn an_etcd_that_may_jump_is_pinned_once() {
+        let mut world = world().await;
+        world.host.state().may_jump = true;
+        world.want(1, pb::WantedService::Run);
+        let report = world.report(|report| report.generation == 1).await;
+        assert_eq!(report.problems, []);
+        world.want(2, pb::WantedService::Run);
+        world.report(|report| report.generation == 2).await;
+        let done = world.host.take_done();
+        let pins = done.iter().filter(|done| done.starts_with("pin")).count();
+        assert_eq!(pins, 1, "{done:?}");
         world.shutdown.cancel();
     }
 

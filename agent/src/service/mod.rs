@@ -2,11 +2,14 @@
 //!
 //! Privileged, like `apply`. OpenRC is the only one for now; systemd, and hosts without an init, become further variants.
 
+mod exec;
 mod openrc;
 
 use std::time::Duration;
 
 use pilaster_common::error::{Help, Told};
+
+pub(crate) use exec::run;
 
 /// What keeps services on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

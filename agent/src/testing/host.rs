@@ -9,12 +9,12 @@ use pilaster_common::atomic_file::Replaced;
 use pilaster_common::profile::Profile;
 use zeroize::Zeroizing;
 
-use crate::apply::{Host, ManagedFile, PlaceError, Present, TrimError};
+use crate::apply::{Host, ManagedFile, PinError, PlaceError, Present, TrimError};
 use crate::etcd::{Served, Shown};
 use crate::facts::{Facts, InstalledEtcd, Machine, PortHolder};
 use crate::reconcile::held_certificate;
 use crate::service::{ServiceError, ServiceState, ServiceVerb};
-use pilaster_common::etcd_conf::Processor;
+use pilaster_common::etcd_conf::{EtcdVersion, Processor};
 
 /// The host; clones are the same one.
 #[derive(Clone, Default)]
@@ -29,6 +29,9 @@ pub(crate) struct State {
     folder: bool,
     running: bool,
     enabled: bool,
+    /// What its packages may do, and whether they can be told not to.
+    pub(crate) may_jump: bool,
+    pub(crate) pin_fails: bool,
 }
 
 impl TestHost {
@@ -116,6 +119,17 @@ impl Host for TestHost {
             ServiceVerb::Enable => state.enabled = true,
         }
         Ok(())
+    }
+
+    fn etcd_may_jump(&self) -> bool {
+        self.state().may_jump
+    }
+
+    async fn pin_etcd(&self, version: EtcdVersion) -> Result<(), PinError> {
+        let mut state = self.state();
+        state.done.push(format!("pin {version}"));
+        state.may_jump = state.pin_fails;
+        if state.pin_fails { Err(PinError::More { would: "(1/1) Purging".into() }) } else { Ok(()) }
     }
 
     fn port_holders(&self, _: &[Ipv4Addr]) -> Vec<PortHolder> {

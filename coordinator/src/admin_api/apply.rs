@@ -9,6 +9,7 @@ use pilaster_common::name::{ClusterName, DomainName, NodeName};
 use crate::ca::vault::VaultError;
 use crate::coordinator::Coordinator;
 use crate::enrollment::address;
+use crate::plan::formation::{Blocker, different_minors};
 use crate::plan::spec_change::{NodeState, Planned, Refusal, SpecChange, spec_change};
 use crate::spec::{self, BadSpec, ClusterSpec};
 use crate::store::records::{ClusterRecord, FormationRecord, Phase, Risk};
@@ -44,6 +45,9 @@ pub enum ApplyError {
         /// Why; at least one.
         reasons: Vec<Refusal>,
     },
+    /// Its members, as far as they have reported, could not form one cluster.
+    #[error("{0}")]
+    Minors(Blocker),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -67,6 +71,7 @@ impl Help for ApplyError {
                 Some("the cluster has formed, and this version does not change a formed cluster that way: take it back; coordctl plan FILE shows it".into())
             }
             Self::Refused { .. } => Some("mend the spec; coordctl plan FILE shows what it would change".into()),
+            Self::Minors(_) => Some("bring every member to one minor version: on Alpine, apk add 'etcd~3.6'; then apply it again".into()),
             Self::Store(error) => error.help(),
             Self::Vault(error) => error.help(),
             Self::Random => None,
@@ -187,6 +192,11 @@ async fn look(coordinator: &Coordinator, text: &str) -> Result<Looked, ApplyErro
         .collect();
     let present = store.wanted(cluster).await?;
     let formation = store.formation(cluster).await?;
+    if !is_formed(formation.as_ref())
+        && let Some(blocker) = minors(coordinator, &new)
+    {
+        return Err(ApplyError::Minors(blocker));
+    }
     let none_yet = FormationRecord { token: String::new(), phase: Phase::Gathering };
     let change = spec_change(Planned {
         old: present.as_ref().map(|(wanted, _)| &wanted.spec),
@@ -195,6 +205,15 @@ async fn look(coordinator: &Coordinator, text: &str) -> Result<Looked, ApplyErro
         nodes: &nodes,
     });
     Ok(Looked { new, present, formation, change })
+}
+
+/// Why the members of `wanted` could not form a cluster, by what they have reported so far.
+fn minors(coordinator: &Coordinator, wanted: &ClusterSpec) -> Option<Blocker> {
+    let versions = wanted.members.iter().filter_map(|member| {
+        let (report, _) = coordinator.fleet.seen(&wanted.cluster, &member.name).report?;
+        Some((&member.name, report.facts.etcd_version?))
+    });
+    different_minors(versions)
 }
 
 /// `<cluster>-<128 random bits>`: a member of a dead cluster of the same name is then refused by its ids.

@@ -409,6 +409,7 @@ impl From<ApplyError> for Status {
             ApplyError::Spec(_) => Code::InvalidArgument,
             ApplyError::ServiceTaken { .. }
             | ApplyError::AddressTaken { .. }
+            | ApplyError::Minors(_)
             | ApplyError::Refused { .. } => Code::FailedPrecondition,
             ApplyError::Store(StoreError::Conflict) => Code::Aborted,
             ApplyError::Store(_) | ApplyError::Vault(_) | ApplyError::Random => Code::Internal,

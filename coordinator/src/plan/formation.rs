@@ -98,7 +98,7 @@ impl fmt::Display for Blocker {
             Self::Minors(one, first, two, second) => {
                 write!(
                     f,
-                    "{one} has etcd {first} and {two} has {second}: a cluster forms with one minor version"
+                    "{one} has etcd {first} and {two} has {second}: a cluster forms with one minor version; install the same on every member, or take one out of the spec"
                 )
             }
             Self::NotStarted(node) => write!(f, "{node} is starting etcd"),
@@ -139,7 +139,11 @@ pub fn next_step(spec: &ClusterSpec, formation: &FormationRecord, view: &Cluster
 fn gather(spec: &ClusterSpec, view: &ClusterView) -> Decision {
     let mut blockers: Vec<Blocker> =
         view.nodes.iter().filter_map(|node| not_ready(spec, view, node)).collect();
-    blockers.extend(different_minors(view));
+    let versions = view.nodes.iter().filter_map(|node| {
+        let (report, _) = node.report.as_ref()?;
+        Some((&node.name, report.facts.etcd_version?))
+    });
+    blockers.extend(different_minors(versions));
     if blockers.is_empty() {
         return Decision::Form {
             members: view.nodes.iter().map(|node| node.name.clone()).collect(),
@@ -179,11 +183,11 @@ fn not_ready(spec: &ClusterSpec, view: &ClusterView, node: &NodeView) -> Option<
     (!in_place).then_some(Blocker::NotReady(name))
 }
 
-fn different_minors(view: &ClusterView) -> Option<Blocker> {
-    let mut versions = view.nodes.iter().filter_map(|node| {
-        let (report, _) = node.report.as_ref()?;
-        Some((&node.name, report.facts.etcd_version?))
-    });
+/// Two of these that have different minors: they cannot form one cluster.
+pub fn different_minors<'a>(
+    versions: impl IntoIterator<Item = (&'a NodeName, EtcdVersion)>,
+) -> Option<Blocker> {
+    let mut versions = versions.into_iter();
     let (one, first) = versions.next()?;
     let (two, second) = versions.find(|(_, version)| version.minor != first.minor)?;
     Some(Blocker::Minors(one.clone(), first, two.clone(), second))
@@ -367,7 +371,12 @@ mod tests {
         gathering(with(|n| n.desired_generation = 0, ready), "m-2 is putting its certificates");
         gathering(with(|n| report(n).facts.etcd_version = None, ready), "m-2 has no etcd");
         let other = Some("3.6.15".parse().expect("known"));
-        gathering(with(|n| report(n).facts.etcd_version = other, ready), "one minor version");
+        gathering(
+            with(|n| report(n).facts.etcd_version = other, ready),
+            "m-1 has etcd 3.5.16 and m-2 has 3.6.15: a cluster forms with one minor version",
+        );
+        let patch = Some("3.5.30".parse().expect("known"));
+        gathering(with(|n| report(n).facts.etcd_version = patch, ready), "form 3");
         let told = Told {
             what: "cannot start".into(),
             cause: "port 2379 is taken".into(),

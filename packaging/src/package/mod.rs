@@ -12,6 +12,7 @@ mod sbom;
 mod target;
 mod toolbox;
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +22,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::failure::{Failure, at, note, say};
 use crate::stage::put;
-pub(crate) use target::Target;
+pub(crate) use target::{Product, Target};
 use toolbox::Toolbox;
 
 const SUMS: &str = "SHA256SUMS";
@@ -69,8 +70,13 @@ impl Release {
     }
 }
 
-/// Makes the packages of `targets` in `out`.
-pub(crate) fn run(targets: &[Target], out: Option<PathBuf>, revision: u32) -> Result<(), Failure> {
+/// Makes the packages of `targets` in `out`; of every product, or of one.
+pub(crate) fn run(
+    targets: &[Target],
+    only_product: Option<Product>,
+    out: Option<PathBuf>,
+    revision: u32,
+) -> Result<(), Failure> {
     let out = std::path::absolute(out.unwrap_or_else(default_out)).map_err(|error| {
         Failure::new("cannot name the folder", error.to_string(), "give --out an absolute path")
     })?;
@@ -79,7 +85,8 @@ pub(crate) fn run(targets: &[Target], out: Option<PathBuf>, revision: u32) -> Re
     fs::create_dir_all(&out).map_err(at("make", &out))?;
     let (mut made, mut sizes) = (Vec::new(), Vec::new());
     for &target in targets {
-        for &product in target.products() {
+        let wanted = |product: &&Product| only_product.is_none_or(|only| only == **product);
+        for &product in target.products().iter().filter(wanted) {
             let binaries = compile::compile(&toolbox, target, product)?;
             for binary in &binaries {
                 sizes.push((name_of(binary), target, length(binary)?));
@@ -108,6 +115,11 @@ pub(crate) fn run(targets: &[Target], out: Option<PathBuf>, revision: u32) -> Re
         say(line);
     }
     Ok(())
+}
+
+/// Runs nfpm.
+pub(crate) fn nfpm(words: &[OsString]) -> Result<(), Failure> {
+    done(Toolbox::set_up()?.nfpm().args(words))
 }
 
 /// A line for each binary and package: `NAME ARCH BYTES`, in columns.

@@ -72,7 +72,7 @@ impl FromStr for Target {
 
 /// What is installed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Product {
+pub(crate) enum Product {
     /// On a node.
     Agent,
     /// On a workstation: the coordinator and coordctl.
@@ -101,5 +101,14 @@ impl Product {
             Self::Agent => "agent",
             Self::Coordinator => "release",
         }
+    }
+}
+
+impl FromStr for Product {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::Agent, Self::Coordinator].into_iter().find(|p| p.name() == text);
+        known.ok_or_else(|| format!("{text:?} is none of pilaster-agent, pilaster-coordinator"))
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::Binaries;
 use crate::command::{line_of, output, output_ok};
 use crate::error::{LabError, at};
-use crate::lab::{Host, Lab, Root};
+use crate::lab::{Host, Lab};
+use crate::packages;
 use crate::wait::wait_until;
 
 /// The cluster of the journey.
@@ -32,6 +33,8 @@ const ENROLL_LIMIT: Duration = Duration::from_secs(90);
 pub struct Journey<'a> {
     lab: &'a Lab,
     binaries: Binaries,
+    /// The packages that the coordinator gives out.
+    only_repository: Option<PathBuf>,
     coordinator: Option<Child>,
 }
 
@@ -41,15 +44,39 @@ impl<'a> Journey<'a> {
     /// # Errors
     /// A program cannot be installed, or the coordinator does not start.
     pub fn begin(lab: &'a Lab, binaries: &Binaries) -> Result<Self, LabError> {
-        for program in [&binaries.coordinator, &binaries.coordctl] {
-            lab.workstation().install(program)?;
-        }
-        let mut journey = Self { lab, binaries: binaries.clone(), coordinator: None };
+        let mut journey = Self::on_workstation(lab, binaries, None)?;
         for host in lab.hosts() {
             journey.install_agent(host)?;
         }
         journey.start_coordinator()?;
         Ok(journey)
+    }
+
+    /// Starts the coordinator and leaves the hosts bare. It gives out the packages of `only_repository`, from where [`Journey::enroll`]
+    /// installs; without one a test installs by other means.
+    ///
+    /// # Errors
+    /// A program cannot be installed, or the coordinator does not start.
+    pub fn begin_bare(
+        lab: &'a Lab,
+        binaries: &Binaries,
+        only_repository: Option<&Path>,
+    ) -> Result<Self, LabError> {
+        let repository = only_repository.map(Path::to_owned);
+        let mut journey = Self::on_workstation(lab, binaries, repository)?;
+        journey.start_coordinator()?;
+        Ok(journey)
+    }
+
+    fn on_workstation(
+        lab: &'a Lab,
+        binaries: &Binaries,
+        only_repository: Option<PathBuf>,
+    ) -> Result<Self, LabError> {
+        for program in [&binaries.coordinator, &binaries.coordctl] {
+            lab.workstation().install(program)?;
+        }
+        Ok(Self { lab, binaries: binaries.clone(), only_repository, coordinator: None })
     }
 
     /// The lab it happens in.
@@ -64,13 +91,10 @@ impl<'a> Journey<'a> {
     pub fn install_agent(&self, host: &Host) -> Result<(), LabError> {
         let stage = self.lab.dir().join("stage");
         let mut xtask = Command::new(&self.binaries.xtask);
-        let agent = match host.stands_on() {
-            Root::Debian => self.binaries.agent.clone(),
-            Root::Alpine => Binaries::static_agent()?,
-            Root::AlpineAarch64 => {
-                let none = "the lab builds no agent for aarch64";
-                return Err(LabError::NotYet(none.to_owned()));
-            }
+        let root = host.stands_on();
+        let agent = match root.is_alpine() {
+            false => self.binaries.agent.clone(),
+            true => packages::agent(root.architecture().into(), 0)?.binary,
         };
         xtask.arg("stage").arg(&stage).arg("--agent").arg(agent);
         let line = line_of(&xtask);
@@ -122,7 +146,11 @@ impl<'a> Journey<'a> {
             fs::File::options().create(true).append(true).open(&log).map_err(at("open", &log))?;
         let state = workstation.dir().join("coordinator");
         let mut command = workstation.command(["pilaster-coordinator", "--state"]);
-        command.arg(state).env("PILASTER_SOCKET", self.socket()).envs(env.iter().copied());
+        command.arg(state);
+        if let Some(repository) = &self.only_repository {
+            command.arg("--repository").arg(repository);
+        }
+        command.env("PILASTER_SOCKET", self.socket()).envs(env.iter().copied());
         let line = line_of(&command);
         let child = command.stdin(Stdio::null()).stderr(file).spawn();
         self.coordinator = Some(child.map_err(|source| LabError::Start { line, source })?);
@@ -209,15 +237,27 @@ impl<'a> Journey<'a> {
         more: &[&str],
     ) -> Result<Output, LabError> {
         let words = ["pilaster-agent", "join", endpoint, "--token-file", "-"];
-        let mut command = host.command(words.into_iter().chain(more.iter().copied()))?;
-        let line = line_of(&command);
-        let start = |source| LabError::Start { line: line.clone(), source };
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().map_err(start)?;
-        let mut stdin = child.stdin.take().expect("piped above");
-        let _ = writeln!(stdin, "{token}"); // one that refused before it read has closed it
-        drop(stdin);
-        child.wait_with_output().map_err(start)
+        with_token(host.command(words.into_iter().chain(more.iter().copied()))?, token)
+    }
+
+    /// Runs a whole line that `coordctl enroll` has printed on a host, in a shell, with the token on stdin; an exit code other than 0 is an
+    /// answer too.
+    ///
+    /// # Errors
+    /// It cannot be run at all.
+    pub fn run_line(&self, host: &Host, printed: &str, token: &str) -> Result<Output, LabError> {
+        with_token(host.command(["sh", "-c", printed.trim()])?, token)
+    }
+
+    /// What a host is let in with: the agent that is there, or all of the printed line, which installs it first.
+    fn let_in(&self, host: &Host, lines: &[String], token: &str) -> Result<Output, LabError> {
+        if self.only_repository.is_none() {
+            return self.join(host, token, &[]);
+        }
+        let is_printed = |line: &&String| line.contains("&& pilaster-agent join ");
+        let printed = lines.iter().find(is_printed);
+        let none = || LabError::NotYet(format!("no line to run in: {}", lines.join("\n")));
+        self.run_line(host, printed.ok_or_else(none)?, token)
     }
 
     /// Lets a host in as a person does, and answers what both programs said: `coordctl enroll` follows it until the node has all
@@ -244,7 +284,7 @@ impl<'a> Journey<'a> {
             }
         }
         let joined = match token {
-            Some(token) => self.join(host, &token, &[])?,
+            Some(token) => self.let_in(host, &lines, &token)?,
             None => {
                 return Err(LabError::Failed {
                     line,
@@ -318,6 +358,20 @@ impl Enrolled {
     /// # Errors
     /// Its exit code is not 0, or it does not end: both with what it showed.
     pub fn finish(self) -> Result<String, LabError> {
+        let line = self.line.clone();
+        match self.wait()? {
+            output if output.status.success() => {
+                Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+            }
+            output => Err(LabError::Failed { line, output }),
+        }
+    }
+
+    /// Waits until `coordctl enroll` has ended; an exit code other than 0 is an answer too.
+    ///
+    /// # Errors
+    /// It does not end: with what it showed.
+    pub fn wait(self) -> Result<Output, LabError> {
         let Self { mut enroll, line, .. } = self;
         let start = |source| LabError::Start { line: line.clone(), source };
         let ended = wait_until(&format!("the end of `{line}`"), ENROLL_LIMIT, || {
@@ -325,11 +379,20 @@ impl Enrolled {
         });
         let _ = enroll.kill(); // it has ended by itself, unless it was too late
         let output = enroll.wait_with_output().map_err(start)?;
-        if ended.is_err() || !output.status.success() {
-            return Err(LabError::Failed { line, output });
-        }
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+        if ended.is_err() { Err(LabError::Failed { line, output }) } else { Ok(output) }
     }
+}
+
+/// Runs `command` to its end with a token on stdin.
+fn with_token(mut command: Command, token: &str) -> Result<Output, LabError> {
+    let line = line_of(&command);
+    let start = |source| LabError::Start { line: line.clone(), source };
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().map_err(start)?;
+    let mut stdin = child.stdin.take().expect("piped above");
+    let _ = writeln!(stdin, "{token}"); // one that refused before it read has closed it
+    drop(stdin);
+    child.wait_with_output().map_err(start)
 }
 
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>, LabError> {

@@ -16,7 +16,8 @@ use crate::command::{line_of, output_ok};
 use crate::error::{LabError, at};
 use crate::report;
 
-const QEMU: &str = "qemu-aarch64-static";
+const AARCH64: &str = "qemu-aarch64-static";
+const ARMV7: &str = "qemu-arm-static";
 
 /// Where the emulator for `architecture` is; fetched now if it is not there. `None` where this machine needs none.
 ///
@@ -26,20 +27,32 @@ pub(crate) fn ensure(architecture: Architecture) -> Result<Option<PathBuf>, LabE
     if architecture.is_this_machines() {
         return Ok(None);
     }
+    ensure_program(AARCH64).map(Some)
+}
+
+/// The emulator for 32-bit ARM, of which there are no hosts: for a program of its own.
+///
+/// # Errors
+/// It cannot be fetched.
+pub(crate) fn ensure_armv7() -> Result<PathBuf, LabError> {
+    ensure_program(ARMV7)
+}
+
+fn ensure_program(name: &str) -> Result<PathBuf, LabError> {
     let folder = Path::new(CACHE_DIR).join("emulator");
-    let qemu = folder.join(QEMU);
+    let qemu = folder.join(name);
     if !qemu.exists() {
         let _among_all_runs = lock(&folder)?;
         if !qemu.exists() {
             // else it was fetched while we waited for the lock
-            report::step("the emulator is fetched", || fetch(&folder, &qemu))?;
+            report::step("the emulator is fetched", || fetch(&folder, name))?;
         }
     }
-    Ok(Some(qemu))
+    Ok(qemu)
 }
 
 /// Takes it out of Debian's package. That is not installed: it would register more than the lab needs.
-fn fetch(folder: &Path, qemu: &Path) -> Result<(), LabError> {
+fn fetch(folder: &Path, name: &str) -> Result<(), LabError> {
     let work = folder.join("work");
     remove_tree(&work)?; // of a run that died
     fs::create_dir_all(&work).map_err(at("make", &work))?;
@@ -49,6 +62,7 @@ fn fetch(folder: &Path, qemu: &Path) -> Result<(), LabError> {
     command.args(["-c", script]).current_dir(&work);
     let line = line_of(&command);
     output_ok(&mut command, line)?;
-    fs::rename(work.join("usr/bin").join(QEMU), qemu).map_err(at("make", qemu))?;
+    let qemu = folder.join(name);
+    fs::rename(work.join("usr/bin").join(name), &qemu).map_err(at("make", qemu))?;
     remove_tree(&work)
 }

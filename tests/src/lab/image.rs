@@ -82,6 +82,19 @@ impl Host {
         wait_until("the card is let go", RELEASE_LIMIT, || Ok(self.loop_devices()?.is_empty()))
     }
 
+    /// How many sectors of 512 bytes were written to its card since it booted (Linux: Documentation/block/stat.rst).
+    pub(crate) fn sectors_written(&self) -> Result<u64, LabError> {
+        let devices = self.loop_devices()?;
+        let name = devices.first().and_then(|device| device.file_name());
+        let Some(name) = name else {
+            return Err(LabError::NotYet(format!("{} has no card of its own", self.name())));
+        };
+        let path = Path::new("/sys/block").join(name).join("stat");
+        let stat = std::fs::read_to_string(&path).map_err(at("read", &path))?;
+        let written = stat.split_whitespace().nth(6).and_then(|sectors| sectors.parse().ok());
+        written.ok_or_else(|| LabError::NotYet(format!("no seventh number in: {stat}")))
+    }
+
     /// The loop devices that hold its card: one while it is up.
     fn loop_devices(&self) -> Result<Vec<PathBuf>, LabError> {
         let said = run(

@@ -115,6 +115,14 @@ fn show_lines(node: &str, file: Option<&Path>, reply: &pb::EnrollReply) -> Resul
         let cause = "the coordinator has no address that a node could dial";
         return Err(CtlError::said(Exit::Failed, WHAT, cause, help));
     };
+    if let Some(foreign) = foreign_to_a_line(reply) {
+        let cause = format!(
+            "the coordinator's answer has {:?}, which no line for root may hold",
+            plain(foreign)
+        );
+        let help = "nothing was shown; is the coordinator to be trusted?";
+        return Err(CtlError::said(Exit::Failed, WHAT, cause, help));
+    }
     let token = &reply.token;
     let install = install(reply.repository.as_ref());
     let interface = interface(&reply.interface);
@@ -136,6 +144,20 @@ fn show_lines(node: &str, file: Option<&Path>, reply: &pb::EnrollReply) -> Resul
     .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
     output::data(&format!("with the token in {}, good once, until {expires}.\n", path.display()));
     Ok(())
+}
+
+/// What of the answer may not stand in a line that a person gives a shell of root's: anything but letters, digits and a few marks.
+fn foreign_to_a_line(reply: &pb::EnrollReply) -> Option<&str> {
+    let of_repository = reply.repository.iter().flat_map(|repository| {
+        let pb::Repository { url, key_name, key_sha256 } = repository;
+        [url, key_name, key_sha256]
+    });
+    let is_plain = |text: &str| {
+        let marks = |c: char| c.is_ascii_alphanumeric() || "._-:/[]".contains(c);
+        text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && text.chars().all(marks)
+    };
+    let mut words = reply.endpoints.iter().chain([&reply.token]).chain(of_repository);
+    words.find(|word| !is_plain(word)).map(String::as_str)
 }
 
 /// The part of the line that tells the agent which interface to look at: in its settings, so that it stays and a person finds it.
@@ -191,8 +213,23 @@ async fn follow(context: &Context, node: &str, expires: Timestamp) -> Result<Exi
             (pb::NodePhase::Ready, pb::FormationPhase::Gathering)
                 if !others(&state, node).is_empty() =>
             {
+                for wait in refusals(&state, node) {
+                    output::note(&format!("{node}: waits: {wait}"));
+                }
                 output::note(&format!("{node}: waits for {}", others(&state, node).join(", ")));
                 return Ok(Exit::Done);
+            }
+            // all are ready, and yet it does not begin
+            (pb::NodePhase::Ready, pb::FormationPhase::Gathering) if quiet => {
+                if let Some(wait) = refusals(&state, node).into_iter().next() {
+                    let help = "coordctl status shows when that is mended; the formation then begins by itself";
+                    return Err(CtlError::said(
+                        Exit::Refused,
+                        "cannot form the cluster",
+                        wait,
+                        help,
+                    ));
+                }
             }
             (pb::NodePhase::Invited, _) if Timestamp::from_unix(state.now) >= expires => {
                 let help = format!("make a new token: coordctl enroll {node}");
@@ -210,6 +247,16 @@ fn others(state: &pb::ClusterStatus, node: &str) -> Vec<String> {
         other.name != node && other.phase < i32::from(pb::NodePhase::Ready)
     };
     state.nodes.iter().filter(behind).map(|other| other.name.clone()).collect()
+}
+
+/// What keeps the cluster from forming and does not end by waiting for the others: what is not about a member that is behind.
+fn refusals(state: &pb::ClusterStatus, node: &str) -> Vec<String> {
+    let behind = others(state, node);
+    let about = |wait: &&String| {
+        let name = wait.split([' ', ':']).next().unwrap_or_default();
+        !behind.iter().any(|behind| behind == name)
+    };
+    state.waits.iter().filter(about).map(|wait| plain(wait)).collect()
 }
 
 /// What has happened on the node so far, a line each.
@@ -253,6 +300,61 @@ mod tests {
             "echo 'export PILASTER_INTERFACE=\"wlan0\"' >>/etc/conf.d/pilaster-agent && "
         );
         assert_eq!((interface(""), interface("a'b;")), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn what_no_waiting_mends_is_told_beside_whom_is_waited_for() {
+        let node = |name: &str, phase: pb::NodePhase| pb::NodeStatus {
+            name: name.into(),
+            phase: phase.into(),
+            ..pb::NodeStatus::default()
+        };
+        let minors =
+            "m-1 has etcd 3.5.16 and m-2 has 3.6.16: a cluster forms with one minor version";
+        let state = pb::ClusterStatus {
+            nodes: vec![
+                node("m-1", pb::NodePhase::Ready),
+                node("m-2", pb::NodePhase::Ready),
+                node("m-3", pb::NodePhase::Invited),
+            ],
+            waits: vec!["m-3 has not joined: coordctl enroll m-3".into(), minors.into()],
+            ..pb::ClusterStatus::default()
+        };
+        assert_eq!(others(&state, "m-2"), ["m-3"]);
+        assert_eq!(refusals(&state, "m-2"), [minors]);
+    }
+
+    #[test]
+    fn promise_13_what_no_shell_takes_as_it_stands_is_in_no_line_for_root() {
+        let good = pb::EnrollReply {
+            token: "pj1_0a".into(),
+            endpoints: vec!["192.168.7.2:7443".into(), "[fd00::1]:7443".into()],
+            repository: Some(pb::Repository {
+                url: "http://[fd00::1]:7480".into(),
+                key_name: "pilaster-1a.rsa.pub".into(),
+                key_sha256: "00ff".into(),
+            }),
+            ..pb::EnrollReply::default()
+        };
+        assert_eq!(foreign_to_a_line(&good), None);
+        let with = |change: fn(&mut pb::EnrollReply)| {
+            let mut reply = good.clone();
+            change(&mut reply);
+            foreign_to_a_line(&reply).map(str::to_owned)
+        };
+        assert!(with(|reply| reply.endpoints[1] = "x; reboot".into()).is_some());
+        assert!(with(|reply| reply.token = "$(reboot)".into()).is_some());
+        assert!(
+            with(|reply| reply.repository.as_mut().expect("one").key_name = "x;y".into()).is_some()
+        );
+        assert!(
+            with(|reply| reply.repository.as_mut().expect("one").url = "http://a\u{1b}[2J".into())
+                .is_some()
+        );
+        assert!(
+            with(|reply| reply.repository.as_mut().expect("one").key_sha256 = "-c".into())
+                .is_some()
+        );
     }
 
     #[test]
