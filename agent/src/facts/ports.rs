@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+
+use tokio::net::TcpSocket;
 
 /// A process that listens on a port of etcd's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +31,12 @@ struct Listener {
 }
 
 /// Those who hold a port that etcd binds on one of `addresses` or on loopback.
+///
+/// The kernel's tables are read only where a port is taken: they cost milliseconds on a machine with much memory, whatever is in them.
 pub(crate) fn holders(addresses: &[Ipv4Addr]) -> Vec<PortHolder> {
+    if !wanted(addresses).any(is_taken) {
+        return Vec::new();
+    }
     let taken: Vec<Listener> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|path| std::fs::read_to_string(path).ok())
@@ -52,6 +60,22 @@ pub(crate) fn holders(addresses: &[Ipv4Addr]) -> Vec<PortHolder> {
     holders.sort_by_key(|holder| holder.port);
     holders.dedup();
     holders
+}
+
+/// What etcd binds on one of `addresses` and on loopback.
+fn wanted(addresses: &[Ipv4Addr]) -> impl Iterator<Item = SocketAddr> {
+    let own = addresses.iter().flat_map(|address| [(*address, 2379), (*address, 2380)]);
+    let loopback = [2379, 2381].map(|port| (Ipv4Addr::LOCALHOST, port));
+    own.chain(loopback).map(SocketAddr::from)
+}
+
+/// Whether somebody listens there. Bound and not listening, with `SO_REUSEADDR`, this stands in nobody's way (Linux: socket(7)).
+fn is_taken(address: SocketAddr) -> bool {
+    let bound = TcpSocket::new_v4().and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)
+    });
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// etcd listens for peers on its address, for clients there and on loopback, for metrics on loopback (`common::etcd_conf::keys`).
@@ -172,6 +196,19 @@ mod tests {
         );
         assert!(!check("127.0.0.1", 2380) && !check("10.0.0.9", 2379) && !check("0.0.0.0", 2382));
         assert!(!check("::1", 2379));
+    }
+
+    #[test]
+    fn a_port_is_taken_while_somebody_listens_and_a_look_is_in_nobodys_way() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+        let address = listener.local_addr().expect("bound");
+        assert!(is_taken(address));
+        drop(listener);
+        assert!(!is_taken(address));
+        let looking = TcpSocket::new_v4().expect("a socket");
+        looking.set_reuseaddr(true).expect("takes it");
+        looking.bind(address).expect("binds");
+        drop(std::net::TcpListener::bind(address).expect("etcd would start now"));
     }
 
     #[test]
