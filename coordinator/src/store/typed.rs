@@ -1,7 +1,7 @@
 //! The store as the rest of the coordinator sees it: records in, records out, and a revision with which to compare.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pilaster_common::error::Help;
 use pilaster_common::name::{ClusterName, NodeName};
@@ -70,6 +70,9 @@ pub type Revised<T> = (T, u64);
 #[derive(Clone)]
 pub struct Store {
     values: Arc<dyn KeyValue>,
+    /// Each cluster's spec as it was read last, by its text: it is asked for with every message, and reading one costs more than all
+    /// else of a small answer. Held only for a comparison and a copy.
+    read_specs: Arc<Mutex<BTreeMap<ClusterName, (String, ClusterSpec)>>>,
 }
 
 /// A transaction in the making.
@@ -157,7 +160,7 @@ fn expected(revision: Option<u64>) -> Expect {
 impl Store {
     /// On any implementation.
     pub fn new(values: Arc<dyn KeyValue>) -> Self {
-        Self { values }
+        Self { values, read_specs: Arc::default() }
     }
 
     /// Commits durably, all or nothing.
@@ -220,9 +223,21 @@ impl Store {
         cluster: &ClusterName,
     ) -> Result<Option<Revised<Wanted>>, StoreError> {
         let Some((record, revision)) = self.cluster(cluster).await? else { return Ok(None) };
-        let spec = crate::spec::parse(&record.spec);
+        let spec = self.parsed(cluster, &record.spec);
         let spec = spec.map_err(|source| StoreError::Spec { cluster: cluster.clone(), source })?;
         Ok(Some((Wanted { spec, accepted: record.accepted }, revision)))
+    }
+
+    fn parsed(&self, cluster: &ClusterName, text: &str) -> Result<ClusterSpec, BadSpec> {
+        let read = || self.read_specs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, spec)) = read().get(cluster)
+            && known == text
+        {
+            return Ok(spec.clone());
+        }
+        let spec = crate::spec::parse(text)?;
+        read().insert(cluster.clone(), (text.to_owned(), spec.clone()));
+        Ok(spec)
     }
 
     /// This installation, once it is one.
