@@ -93,3 +93,10 @@ pub(crate) fn await_all_new(
         Err(LabError::NotYet(format!("{now:?}")))
     })
 }
+
+/// A spec with a second member, which never comes: the first one joins again and again, and nothing is formed meanwhile.
+pub(crate) fn apply_for_two(journey: &Journey<'_>) -> Result<(), LabError> {
+    let members = "x-k3s-m-1,x-k3s-m-2";
+    journey.ctl(["init", "x-k3s", "--domain", "edge.huatai.me", "--members", members])?;
+    journey.ctl(["apply", "x-k3s.yml"]).map(drop)
+}

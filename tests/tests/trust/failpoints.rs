@@ -14,8 +14,8 @@ use lab::{Binaries, LabError, wait_until};
 use pilaster_common::failpoint::{AGENT, COORDINATOR};
 
 use super::bench::{
-    FAILPOINT, LIMIT, await_all_new, await_connected, cluster, etcd_pid, hosts, join_line,
-    new_card, served, was_killed,
+    FAILPOINT, LIMIT, apply_for_two, await_all_new, await_connected, cluster, etcd_pid, hosts,
+    join_line, new_card, served, was_killed,
 };
 
 #[test]
@@ -24,7 +24,7 @@ fn a_join_that_is_killed_at_any_boundary_is_finished_by_typing_the_same_line_aga
     let (lab, binaries) = (hosts(1)?, Binaries::instrumented()?);
     let host = &lab.hosts()[0];
     let mut journey = Journey::begin(&lab, &binaries)?;
-    journey.apply()?;
+    apply_for_two(&journey)?;
     for point in AGENT.iter().filter(|point| point.starts_with("join.")) {
         new_card(&lab, &journey, host)?;
         let mut join = join_line(host)?;

@@ -17,7 +17,9 @@ use lab::journey::Journey;
 use lab::{Binaries, Cards, Host, HostSpec, Lab, LabError, LabOptions, wait_until};
 use pilaster_common::failpoint::AGENT;
 
-use super::bench::{FAILPOINT, LIMIT, await_all_new, await_connected, join_line, new_card, served};
+use super::bench::{
+    FAILPOINT, LIMIT, apply_for_two, await_all_new, await_connected, join_line, new_card, served,
+};
 
 /// Cuts at instants that nobody chose.
 const RANDOM_CUTS: u32 = 6;
@@ -27,7 +29,7 @@ fn power_cut_while_writing_identity() -> Result<(), LabError> {
     let (lab, binaries) = (one_host()?, Binaries::instrumented()?);
     let host = &lab.hosts()[0];
     let journey = Journey::begin(&lab, &binaries)?;
-    journey.apply()?;
+    apply_for_two(&journey)?;
     for point in AGENT.iter().filter(|point| point.starts_with("join.")) {
         new_card(&lab, &journey, host)?;
         host.exec_ok(["sync"])?; // what the test itself has written
