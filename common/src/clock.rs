@@ -1,6 +1,8 @@
 //! Time, through one door: a Pi has no clock battery (promise 11), and tests have no time to wait.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -67,10 +69,61 @@ impl fmt::Display for Timestamp {
 /// The month of this release: a clock that is below it is known to be wrong.
 pub const RELEASED: Timestamp = Timestamp::from_unix(1_793_491_200); // 2026-11-01
 
-/// Tells the time of day.
-pub trait Clock: Send + Sync {
-    /// The moment now, as far as this clock knows.
+/// A moment since the machine was booted, sleep included: never steps, means nothing after a boot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BootTime(Duration);
+
+impl BootTime {
+    /// From the span since the boot.
+    pub const fn from_boot(span: Duration) -> Self {
+        Self(span)
+    }
+
+    /// Later by `span`; saturates.
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// What a sleep is while it lasts.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Tells the time, and waits.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The moment now, by the clock on the wall: it may be wrong, and step.
     fn now(&self) -> Timestamp;
+
+    /// The moment now, since the boot (`CLOCK_BOOTTIME`): what spans are measured by.
+    fn boot(&self) -> BootTime;
+
+    /// Waits for `span`. May be dropped at any time.
+    fn sleep(&self, span: Duration) -> Sleep;
+}
+
+impl dyn Clock {
+    /// How long ago `earlier` was.
+    pub fn elapsed(&self, earlier: BootTime) -> Duration {
+        self.boot().since(earlier)
+    }
+
+    /// Waits until `moment`; does not wait when that has passed.
+    pub fn sleep_until(&self, moment: BootTime) -> Sleep {
+        self.sleep(moment.since(self.boot()))
+    }
+
+    /// What `future` gives, or `None` when it does not within `limit`: then it is dropped.
+    pub async fn within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased; // what is there in time counts, however late this is polled
+            value = future => Some(value),
+            () = self.sleep(limit) => None,
+        }
+    }
 }
 
 /// The machine's clock: the only place that reads it.
@@ -80,6 +133,19 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp(OffsetDateTime::now_utc().unix_timestamp())
+    }
+
+    fn boot(&self) -> BootTime {
+        let spec = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+        BootTime(spec.expect("Linux has it since 2.6.39").into())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that waits by the machine's clock"
+    )]
+    fn sleep(&self, span: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(span))
     }
 }
 
@@ -92,6 +158,14 @@ mod tests {
         let moment = Timestamp::from_unix(1_825_081_445);
         assert_eq!(moment.to_string(), "2027-11-01 15:04:05 UTC");
         assert_eq!(moment.date(), "2027-11-01");
+    }
+
+    #[test]
+    fn time_since_the_boot_goes_on() {
+        let clock: &dyn Clock = &SystemClock;
+        let earlier = clock.boot();
+        assert!(clock.boot() >= earlier && earlier > BootTime::default());
+        assert_eq!(earlier.since(earlier.plus(Duration::from_secs(1))), Duration::ZERO);
     }
 
     #[test]

@@ -3,17 +3,136 @@
 use std::error::Error;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+pub use code::Code;
+
+/// The stable numbers of what a person may wait for or has to mend.
+pub mod code {
+    use std::fmt;
+
+    use serde::{Deserialize, Serialize};
+
+    /// A stable number, shown as `PIL-0101`. A program decides by it, never by a sentence; one from a
+    /// newer version is kept as it is.
+    #[derive(
+        Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    )]
+    #[serde(transparent)]
+    pub struct Code(u16);
+
+    impl Code {
+        /// From a message.
+        pub const fn from_number(number: u16) -> Self {
+            Self(number)
+        }
+
+        /// For a message.
+        pub const fn number(self) -> u16 {
+            self.0
+        }
+    }
+
+    impl fmt::Display for Code {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "PIL-{:04}", self.0)
+        }
+    }
+
+    macro_rules! codes {
+        ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+            $($(#[$doc])* pub const $name: Code = Code($number);)*
+
+            /// All of them, rising.
+            pub const ALL: &[(Code, &str)] = &[$(($name, stringify!($name))),*];
+        };
+    }
+
+    codes! {
+        /// An error that has no number of its own.
+        OTHER = 0;
+        /// The node has no identity.
+        NOT_JOINED = 101;
+        /// The node has no stream, or has not reported over it.
+        SILENT = 102;
+        /// The node has no etcd that files could be rendered for.
+        NO_ETCD = 103;
+        /// The node's etcd is known to be bad, and nobody has accepted that.
+        BAD_ETCD = 104;
+        /// The node cannot have what the spec wants.
+        UNFIT = 105;
+        /// The node's files are not all in place.
+        NOT_READY = 106;
+        /// Members have different minor versions of etcd.
+        MINORS = 107;
+        /// etcd was told to start and does not run.
+        NOT_STARTED = 108;
+        /// etcd runs and is not healthy.
+        NOT_HEALTHY = 109;
+        /// etcd runs with ids of another formation.
+        OTHER_IDS = 110;
+        /// A member of the spec did not take part in the formation.
+        NOT_IN_FORMATION = 111;
+        /// No address can be chosen for the node.
+        NO_ADDRESS = 112;
+        /// The node was denied.
+        DENIED = 113;
+        /// The coordinator cannot read or write its store, or its CAs.
+        STORE = 120;
+        /// The agent refuses a desired state: it is older than one that it has accepted.
+        OLD_STATE = 201;
+        /// The agent refuses a desired state that is not for it, or not what its values give.
+        FOREIGN_STATE = 202;
+        /// The agent has no templates of that version.
+        TEMPLATE = 203;
+        /// The node's interface does not have the address.
+        OTHER_ADDRESS = 204;
+        /// The node's etcd is not the one that the files are for.
+        OTHER_ETCD = 205;
+        /// etcd would not start with a value.
+        BAD_VALUE = 206;
+        /// There is no user for etcd.
+        NO_ETCD_USER = 207;
+        /// `/etc/hosts` cannot be read.
+        HOSTS_UNREADABLE = 208;
+        /// Ports of etcd are taken.
+        PORTS_TAKEN = 209;
+        /// A message cannot be understood.
+        MESSAGE = 210;
+        /// A step on the node failed.
+        STEP = 220;
+        /// A new certificate was taken back.
+        TAKEN_BACK = 221;
+        /// etcd does not run, and the agent does not start it.
+        STOPPED = 222;
+        /// etcd is not kept at its minor version.
+        NOT_PINNED = 223;
+        /// The coordinator does not let the node in.
+        REFUSED = 230;
+        /// The node's identity has ended.
+        IDENTITY_ENDED = 231;
+    }
+}
+
 /// An error that knows what a person can do about it.
 pub trait Help: Error {
     /// The next thing to type or to look at, one line.
     fn help(&self) -> Option<String> {
         None
     }
+
+    /// Its stable number.
+    fn code(&self) -> Code {
+        code::OTHER
+    }
 }
 
 /// An error as a person is told it, at the edge of a program or in a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Told {
+    /// By which a program knows it.
+    pub code: Code,
     /// What could not be done.
     pub what: String,
     /// Why, with the file, the line or the node.
@@ -25,13 +144,14 @@ pub struct Told {
 impl Told {
     /// Tells `error` and everything below it as the cause of `what`.
     pub fn new(what: impl Into<String>, error: &impl Help) -> Self {
-        Self { what: what.into(), cause: causes(error), help: error.help().unwrap_or_default() }
+        let (code, help) = (error.code(), error.help().unwrap_or_default());
+        Self { code, what: what.into(), cause: causes(error), help }
     }
 }
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, cause, help } = self;
+        let Self { code: _, what, cause, help } = self;
         write!(f, "error: {}\ncause: {}", plain(what), plain(cause))?;
         if help.is_empty() { Ok(()) } else { write!(f, "\n help: {}", plain(help)) }
     }
@@ -42,6 +162,10 @@ impl Error for Told {}
 impl Help for Told {
     fn help(&self) -> Option<String> {
         Some(self.help.clone())
+    }
+
+    fn code(&self) -> Code {
+        self.code
     }
 }
 
@@ -96,6 +220,13 @@ mod tests {
             Told::new("cannot join", &error).to_string(),
             "error: cannot join\ncause: cannot read /x: gone\n help: look there"
         );
+    }
+
+    #[test]
+    fn each_code_is_one_of_its_own_and_reads_as_a_person_types_it() {
+        assert!(code::ALL.is_sorted_by(|(one, _), (next, _)| one < next));
+        assert_eq!(code::NOT_JOINED.to_string(), "PIL-0101");
+        assert_eq!(Code::from_number(9).number(), 9);
     }
 
     #[test]

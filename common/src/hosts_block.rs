@@ -4,11 +4,13 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 const BEGINS: &str = "# pilaster: begin (kept by pilaster-agent; lines in here are replaced)";
 const ENDS: &str = "# pilaster: end";
 
 /// One line: an address and its names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostEntry {
     /// The address.
     pub address: IpAddr,

@@ -132,6 +132,29 @@ pub struct HostName(String);
 #[serde(into = "String")]
 pub struct InterfaceName(String);
 
+/// A node of a cluster: what a record, a stream and an identity belong to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+pub struct NodeId {
+    /// Its cluster.
+    pub cluster: ClusterName,
+    /// Its name in it.
+    pub node: NodeName,
+}
+
+impl NodeId {
+    /// The node of this name in a cluster.
+    pub fn new(cluster: &ClusterName, node: &NodeName) -> Self {
+        Self { cluster: cluster.clone(), node: node.clone() }
+    }
+}
+
+impl fmt::Display for NodeId {
+    /// `x-k3s/x-k3s-m-1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}/{}", self.cluster, self.node))
+    }
+}
+
 impl DomainName {
     /// `<label>.<self>`.
     pub fn host(&self, node: &NodeName) -> String {

@@ -5,6 +5,7 @@
 use ring::digest;
 
 use super::value::EtcdConf;
+use crate::ports::peer_url;
 
 /// A member's id at the formation: first 8 bytes of SHA-1 over its sorted peer URLs, joined, and the token.
 pub fn member_id(peer_url: &str, token: &str) -> u64 {
@@ -20,10 +21,7 @@ pub fn cluster_id(member_ids: &[u64]) -> u64 {
 
 /// The ids of all members of `conf`, in its order.
 pub fn member_ids(conf: &EtcdConf) -> Vec<u64> {
-    conf.members
-        .iter()
-        .map(|member| member_id(&format!("https://{}:2380", member.host), &conf.token))
-        .collect()
+    conf.members.iter().map(|member| member_id(&peer_url(&member.host), &conf.token)).collect()
 }
 
 fn first_8_bytes(bytes: &[u8]) -> u64 {

@@ -12,6 +12,7 @@ use super::table::{Group, Key, before_3_6, gate, since};
 use super::value::{EtcdConf, InitialState, LogLevel, Metrics};
 use super::yaml::Value;
 use crate::paths;
+use crate::ports::{CLIENT, METRICS, PEER, client_url, peer_url};
 
 /// 10 MB a file, three old ones, compressed: about 12 MB on the card. etcd's default keeps all.
 const LOG_ROTATION: &str =
@@ -27,14 +28,14 @@ pub(super) const GROUPS: &[Group] = &[
         keys: &[
             Key::new("name", |c| text(c.node.to_string())),
             Key::new("data-dir", |_| text(paths::ETCD_DATA)),
-            Key::new("listen-peer-urls", |c| text(format!("https://{}:2380", c.address))),
+            Key::new("listen-peer-urls", |c| text(format!("https://{}:{PEER}", c.address))),
             Key::new("listen-client-urls", |c| {
-                text(format!("https://{}:2379,https://127.0.0.1:2379", c.address))
+                text(format!("https://{0}:{CLIENT},https://127.0.0.1:{CLIENT}", c.address))
             }),
-            Key::new("listen-metrics-urls", |_| text("http://127.0.0.1:2381")),
-            Key::new("initial-advertise-peer-urls", |c| text(format!("https://{}:2380", c.host())))
+            Key::new("listen-metrics-urls", |_| text(format!("http://127.0.0.1:{METRICS}"))),
+            Key::new("initial-advertise-peer-urls", |c| text(peer_url(&c.host())))
                 .only_without_data(),
-            Key::new("advertise-client-urls", |c| text(format!("https://{}:2379", c.host()))),
+            Key::new("advertise-client-urls", |c| text(client_url(&c.host()))),
         ],
     },
     Group {
@@ -296,7 +297,7 @@ fn initial_cluster(conf: &EtcdConf) -> String {
     let members: Vec<String> = conf
         .members
         .iter()
-        .map(|member| format!("{}=https://{}:2380", member.name, member.host))
+        .map(|member| format!("{}={}", member.name, peer_url(&member.host)))
         .collect();
     members.join(",")
 }

@@ -28,7 +28,6 @@ pub(crate) fn conf(text: &str) -> EtcdConf {
         snapshot_count: 10_000,
         quota_bytes: 536_870_912,
         compaction_retention_seconds: 3600,
-        architecture: "aarch64".into(),
         processor: Processor::Arm64,
         service_manager: ServiceManager::OpenRc,
         memory_limit_bytes: Some(300 * 1024 * 1024),

@@ -90,8 +90,6 @@ pub struct EtcdConf {
     pub quota_bytes: u64,
     /// Seconds.
     pub compaction_retention_seconds: u64,
-    /// As `uname -m` says. Only templates of version 1 ask for it: the kernel's processor need not be etcd's.
-    pub architecture: String,
     /// What the etcd binary was built for.
     pub processor: Processor,
     /// What keeps it running.

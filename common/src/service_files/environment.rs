@@ -43,7 +43,6 @@ mod tests {
     fn the_variable_for_other_processors_follows_the_binary_and_its_version() {
         let told = |version, processor| {
             let mut conf = conf(version);
-            conf.architecture = "aarch64".into(); // the kernel's, which says nothing about etcd
             conf.processor = processor;
             let variables = super::variables(&conf);
             let mut all = variables.iter();

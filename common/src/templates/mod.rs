@@ -1,58 +1,82 @@
 //! The texts of all rendered files, by the version of their templates.
 //!
-//! Coordinator and agent render the same values with templates of the same version, and the agent refuses text that differs (promise 13). So that one
-//! can be replaced before the other, each knows the last two versions: the agent reports its own, the coordinator takes the highest that
-//! both know. **Any change of a rendered text is a new version**; the tests below pin the texts of each. A version 3 takes what is
-//! `etcd_conf` and `service_files` now into a folder `version_2`, and drops [`version_1`].
+//! Coordinator and agent render the same values with templates of the same version, and the agent
+//! refuses text that differs (promise 13). So that one can be replaced before the other, each knows
+//! the last two versions: the agent reports its own, the coordinator takes the highest that both
+//! know. **Any change of a rendered text is a new version**; the tests below pin the texts of each.
+//! A new version takes what `etcd_conf` and `service_files` are now into a folder of the old one's
+//! number, and gets a row in [`TEMPLATES`]; the row of the version before the last one goes.
 
-mod version_1;
-
-use crate::etcd_conf::{Change, EtcdConf, Tuning, diff};
+use crate::etcd_conf::{Change, EtcdConf};
+use crate::node_file::NodeFile;
 use crate::{etcd_conf, service_files};
 
-/// The versions that this build renders, newest first.
-pub const TEMPLATE_VERSIONS: [u32; 2] = [2, 1];
+/// What is rendered for a node: each file once.
+pub type RenderedFiles = Vec<(NodeFile, String)>;
 
-/// Every file that is rendered for a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RenderedFiles {
-    /// `/etc/etcd/conf.yml`.
-    pub conf_yml: String,
-    /// Settings of the service, for the node's service manager.
-    pub service_conf: String,
-    /// The service itself, for the node's service manager.
-    pub service_script: String,
+/// The templates of this build.
+pub const TEMPLATES: Templates = Templates(&[Template {
+    version: 1,
+    render: |conf| {
+        vec![
+            (NodeFile::EtcdConf, etcd_conf::render::render_conf_yml(conf)),
+            (NodeFile::ServiceConf, service_files::render_service_conf(conf)),
+            (NodeFile::ServiceScript, service_files::render_service_script(conf)),
+        ]
+    },
+    passes_over: |_| vec![],
+}]);
+
+/// Templates by version, the newest first; never empty.
+#[derive(Debug, Clone, Copy)]
+pub struct Templates(&'static [Template]);
+
+#[derive(Debug)]
+struct Template {
+    version: u32,
+    render: fn(&EtcdConf) -> RenderedFiles,
+    /// Values that these templates have no place for.
+    passes_over: fn(&EtcdConf) -> Vec<Change>,
 }
 
-/// Renders with the templates of `version`; `None` where this build does not have them. The same values give the same text.
-pub fn render_files(version: u32, conf: &EtcdConf) -> Option<RenderedFiles> {
-    match version {
-        1 => Some(RenderedFiles {
-            conf_yml: version_1::render_conf_yml(conf),
-            service_conf: version_1::render_service_conf(conf),
-            service_script: version_1::render_service_script(conf),
-        }),
-        2 => Some(RenderedFiles {
-            conf_yml: etcd_conf::render::render_conf_yml(conf),
-            service_conf: service_files::render_service_conf(conf),
-            service_script: service_files::render_service_script(conf),
-        }),
-        _ => None,
+impl Templates {
+    /// The versions, the newest first.
+    pub fn versions(&self) -> Vec<u32> {
+        self.0.iter().map(|template| template.version).collect()
     }
-}
 
-/// The highest version that both sides know.
-pub fn highest_common(known_by_other: &[u32]) -> Option<u32> {
-    TEMPLATE_VERSIONS.into_iter().find(|version| known_by_other.contains(version))
-}
-
-/// Which values of `conf` the templates of `version` pass over: they are in force once the node's agent is newer.
-pub fn not_expressed(version: u32, conf: &EtcdConf) -> Vec<Change> {
-    if version > 1 {
-        return Vec::new();
+    /// The newest version.
+    pub fn newest(&self) -> u32 {
+        self.0[0].version
     }
-    let expressed = EtcdConf { tuning: Tuning::default(), ..conf.clone() };
-    diff(&expressed, conf)
+
+    /// Renders with the templates of `version`; `None` where they are not here. The same values
+    /// give the same text.
+    pub fn render(&self, version: u32, conf: &EtcdConf) -> Option<RenderedFiles> {
+        self.of(version).map(|template| (template.render)(conf))
+    }
+
+    /// Whether these are here.
+    pub fn have(&self, version: u32) -> bool {
+        self.of(version).is_some()
+    }
+
+    /// The highest version that both sides know; the newest where they have none in common, which
+    /// the other side then says.
+    pub fn best_for(&self, known_by_other: &[u32]) -> u32 {
+        let mut versions = self.0.iter().map(|template| template.version);
+        versions.find(|version| known_by_other.contains(version)).unwrap_or(self.newest())
+    }
+
+    /// Which values of `conf` the templates of `version` pass over: they are in force once the
+    /// node's agent is newer.
+    pub fn passed_over(&self, version: u32, conf: &EtcdConf) -> Vec<Change> {
+        self.of(version).map_or_else(Vec::new, |template| (template.passes_over)(conf))
+    }
+
+    fn of(&self, version: u32) -> Option<&Template> {
+        self.0.iter().find(|template| template.version == version)
+    }
 }
 
 #[cfg(test)]
