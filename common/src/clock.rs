@@ -74,6 +74,9 @@ pub const RELEASED: Timestamp = Timestamp::from_unix(1_793_491_200); // 2026-11-
 pub struct BootTime(Duration);
 
 impl BootTime {
+    /// Never.
+    pub const MAX: Self = Self(Duration::MAX);
+
     /// From the span since the boot.
     pub const fn from_boot(span: Duration) -> Self {
         Self(span)

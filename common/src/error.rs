@@ -13,13 +13,33 @@ pub mod code {
 
     use serde::{Deserialize, Serialize};
 
-    /// A stable number, shown as `PIL-0101`. A program decides by it, never by a sentence; one from a
+    /// A stable number, shown and written as `PIL-0101`. A program decides by it, never by a sentence; one from a
     /// newer version is kept as it is.
     #[derive(
         Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
     )]
-    #[serde(transparent)]
+    #[serde(try_from = "String", into = "String")]
     pub struct Code(u16);
+
+    /// What is no number of ours.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0:?} is no code such as PIL-0101")]
+    pub struct BadCode(String);
+
+    impl TryFrom<String> for Code {
+        type Error = BadCode;
+
+        fn try_from(text: String) -> Result<Self, BadCode> {
+            let number = text.strip_prefix("PIL-").and_then(|number| number.parse().ok());
+            number.map(Self).ok_or(BadCode(text))
+        }
+    }
+
+    impl From<Code> for String {
+        fn from(code: Code) -> Self {
+            code.to_string()
+        }
+    }
 
     impl Code {
         /// From a message.

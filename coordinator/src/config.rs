@@ -1,10 +1,12 @@
 //! The coordinator's settings, and every default.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
+use ipnet::Ipv4Net;
 use pilaster_common::atomic_file::Access;
+use pilaster_common::endpoint::Endpoint;
 
 /// Keeps the CAs, the specs and the rollouts of etcd clusters.
 ///
@@ -25,7 +27,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What agents are told to dial; may be given several times [default: the addresses of this machine]
     #[arg(long, env = "PILASTER_ADVERTISE", value_delimiter = ',', value_name = "HOST:PORT")]
-    pub advertise: Vec<String>,
+    pub advertise: Vec<Endpoint>,
     /// Where coordctl reaches it
     #[arg(long, env = "PILASTER_SOCKET", default_value_os_t = default_socket(), value_name = "PATH")]
     pub socket: PathBuf,
@@ -44,14 +46,39 @@ pub struct Config {
 
 impl Config {
     /// What agents are told to dial, best first.
-    pub fn endpoints(&self) -> Vec<String> {
-        if !self.advertise.is_empty() {
-            return self.advertise.clone();
+    pub fn endpoints(&self) -> Endpoints {
+        let own = |address: std::net::IpAddr| SocketAddr::new(address, self.listen.port());
+        let listens: Vec<SocketAddr> = match self.listen.ip().is_unspecified() {
+            true => own_networks().iter().map(|net| own(net.addr().into())).collect(),
+            false => vec![self.listen],
+        };
+        let endpoint = |listens: SocketAddr| listens.to_string().parse();
+        let listens = listens.into_iter().map(|l| endpoint(l).expect("an address and a port"));
+        match self.advertise.is_empty() {
+            true => Endpoints(listens.collect()),
+            false => Endpoints(self.advertise.clone()),
         }
-        if !self.listen.ip().is_unspecified() {
-            return vec![self.listen.to_string()];
-        }
-        own_networks().iter().map(|net| format!("{}:{}", net.addr(), self.listen.port())).collect()
+    }
+}
+
+/// Where agents find this coordinator, best first.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints(pub Vec<Endpoint>);
+
+/// A workstation with containers has dozens of addresses; an agent takes sixteen.
+const ENDPOINTS_MAX: usize = 8;
+
+impl Endpoints {
+    /// For agents in `network`: those that lie in it first.
+    pub fn for_network(&self, network: Option<Ipv4Net>) -> Vec<Endpoint> {
+        let inside = |endpoint: &Endpoint| {
+            let address = endpoint.host().parse::<Ipv4Addr>().ok();
+            address.zip(network).is_some_and(|(address, network)| network.contains(&address))
+        };
+        let mut endpoints = self.0.clone();
+        endpoints.sort_by_key(|endpoint| !inside(endpoint)); // stable: keeps the order otherwise
+        endpoints.truncate(ENDPOINTS_MAX);
+        endpoints
     }
 }
 

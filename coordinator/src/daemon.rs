@@ -7,7 +7,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pilaster_common::error::Told;
 
 use crate::config::Config;
-use crate::ctl::{Exit, output};
+use crate::console::{Exit, output};
 use crate::run::{Listening, run};
 
 /// Two workers serve thousands of idle agents; passes and signatures take the rest.
@@ -57,7 +57,7 @@ fn greet(listening: &Listening) {
     let dial = if endpoints.is_empty() {
         "nowhere: this machine has no address".into()
     } else {
-        endpoints.join(", ")
+        endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     output::note(&format!(
         "pilaster-coordinator {version}: agents dial {dial}; coordctl opens {socket}; state in {state}\n\

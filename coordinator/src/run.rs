@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pilaster_common::atomic_file::{self, Access, ReplaceFileError};
 use pilaster_common::clock::{Clock, SystemClock};
+use pilaster_common::endpoint::Endpoint;
 use pilaster_common::error::Help;
 use pilaster_proto::admin::v1::admin_server::AdminServer;
 use pilaster_proto::agent::v1::agent_server::AgentServer;
@@ -15,18 +16,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 
 use crate::admin_api::{self, AdminService, SocketError};
 use crate::agent_api::{AgentService, EnrollmentService, acceptor};
 use crate::audit::{AuditLog, OpenAuditError};
+use crate::ca::Authorities;
 use crate::ca::sign::SignError;
 use crate::ca::vault::{Missing, Vault, VaultError};
 use crate::config::{Config, owner};
 use crate::coordinator::Coordinator;
 use crate::repository::{self, Offer, Repository, RepositoryError};
-use crate::rollout::driver;
-use crate::store::{OpenStoreError, RedbStore, Store, StoreError};
+use crate::rollout::Wake;
+use crate::rollout::fleet::Fleet;
+use crate::store::{KeyValue, OpenStoreError, RedbStore, Store, StoreError};
 
 /// A dead link is noticed within 50 s, on both sides.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -39,6 +43,8 @@ const HEADERS_MAX: u32 = 16 * 1024;
 const JOIN_MAX: usize = 16 * 1024;
 /// A report of a node with many members has some KiB.
 const REPORT_MAX: usize = 256 * 1024;
+/// A spec of the largest size, escaped as JSON.
+const COMMAND_MAX: usize = 8 * 1024 * 1024;
 /// Join is one round trip.
 const JOIN_DEADLINE: Duration = Duration::from_secs(10);
 /// A connection without a certificate is for one Join.
@@ -92,6 +98,9 @@ pub enum RunError {
     /// No signals.
     #[error("cannot wait for signals")]
     Signals(#[source] std::io::Error),
+    /// A server.
+    #[error("a server has ended")]
+    Serve(#[from] tonic::transport::Error),
     /// A task that should not end has ended.
     #[error("a part of the coordinator has ended: {0}")]
     Ended(String),
@@ -117,7 +126,7 @@ impl Help for RunError {
             )),
             Self::Repository(error) => error.help(),
             Self::Signals(_) => None,
-            Self::Ended(_) => {
+            Self::Serve(_) | Self::Ended(_) => {
                 Some("start it again; if it ends again, its last log lines say why".into())
             }
         }
@@ -128,7 +137,7 @@ impl Help for RunError {
 #[derive(Debug, Clone)]
 pub struct Listening {
     /// What agents dial.
-    pub endpoints: Vec<String>,
+    pub endpoints: Vec<Endpoint>,
     /// What coordctl opens.
     pub socket: PathBuf,
     /// Its state.
@@ -146,14 +155,14 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     let owner = owner();
     atomic_file::ensure_folder(&config.state, Access { mode: 0o700, ..owner })?;
     let admin = admin_api::listen(&config.socket, owner).await?;
-    let store = Store::new(Arc::new(RedbStore::open(&config.state.join("store.redb"))?));
+    let values: Arc<dyn KeyValue> = Arc::new(RedbStore::open(&config.state.join("store.redb"))?);
     let vault = Vault::open(&config.state.join("ca"), owner)?;
-    let missing = match store.installation().await? {
-        Some(_) => Missing::Fail,
-        None => Missing::Make(clock.now()),
+    let missing = match Store::is_new(&*values).await? {
+        true => Missing::Make(clock.now()),
+        false => Missing::Fail,
     };
     let control = vault.control(missing)?;
-    let installation = store.begin_epoch(random_id).await?;
+    let store = Store::begin(values, random_id).await?;
     let audit = AuditLog::open(&config.state.join("audit.log"))?;
     let endpoints = config.endpoints();
     let listener = TcpListener::bind(config.listen)
@@ -161,9 +170,17 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
         .map_err(|source| RunError::Listen { address: config.listen, source })?;
     let packages = packages(&config).await?;
     let offer = packages.as_ref().map(|(_, _, offer)| offer.clone());
-    let coordinator =
-        Coordinator::new(store, installation, (vault, control), audit, clock, endpoints.clone());
-    let coordinator = Arc::new(coordinator.offering(offer.clone()));
+    let coordinator = Arc::new(Coordinator {
+        store,
+        control,
+        authorities: Arc::new(Authorities::new(vault)),
+        fleet: Arc::new(Fleet::default()),
+        wake: Arc::new(Wake::default()),
+        audit,
+        clock,
+        endpoints: endpoints.clone(),
+        offer: offer.clone(),
+    });
     let shutdown = CancellationToken::new();
     let mut tasks = spawn(&coordinator, listener, admin, &shutdown)?;
     if let Some((repository, listener, _)) = packages {
@@ -174,7 +191,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
         });
     }
     ready(&Listening {
-        endpoints,
+        endpoints: endpoints.0,
         socket: config.socket.clone(),
         state: config.state.clone(),
         packages: offer,
@@ -184,7 +201,10 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     let ended = tokio::select! {
         _ = term.recv() => Ok(()), // cancel-safe: tokio docs
         _ = int.recv() => Ok(()), // cancel-safe: tokio docs
-        ended = tasks.join_next() => Err(RunError::Ended(format!("{ended:?}"))), // cancel-safe: tokio docs
+        ended = tasks.join_next() => match ended { // cancel-safe: tokio docs
+            Some(Ok(Err(error))) => Err(error),
+            ended => Err(RunError::Ended(format!("{ended:?}"))),
+        },
     };
     shutdown.cancel();
     let drained =
@@ -213,7 +233,7 @@ fn spawn(
     listener: TcpListener,
     admin: tokio::net::UnixListener,
     shutdown: &CancellationToken,
-) -> Result<JoinSet<Result<(), tonic::transport::Error>>, RunError> {
+) -> Result<JoinSet<Result<(), RunError>>, RunError> {
     let acceptor::Connections { join, agents, trust: _ } =
         acceptor::accept(coordinator, listener, shutdown.clone())?;
     let server = || {
@@ -227,29 +247,25 @@ fn spawn(
         .max_decoding_message_size(JOIN_MAX);
     let agent = AgentServer::new(AgentService::new(Arc::clone(coordinator)))
         .max_decoding_message_size(REPORT_MAX);
-    let admin_service = AdminServer::with_interceptor(
-        AdminService::new(Arc::clone(coordinator)),
-        admin_api::check_peer,
-    );
+    let admin_service = AdminServer::new(AdminService::new(Arc::clone(coordinator)))
+        .max_decoding_message_size(COMMAND_MAX);
+    let admin_service = InterceptedService::new(admin_service, admin_api::check_peer);
     let stop = || shutdown.clone().cancelled_owned();
     let mut tasks = JoinSet::new();
     let joins = server()
         .timeout(JOIN_DEADLINE)
         .max_connection_age(JOIN_CONNECTION_MAX)
         .add_service(enrollment);
-    tasks.spawn(joins.serve_with_incoming_shutdown(ReceiverStream::new(join), stop()));
-    tasks.spawn(
-        server()
-            .add_service(agent)
-            .serve_with_incoming_shutdown(ReceiverStream::new(agents), stop()),
-    );
+    let joins = joins.serve_with_incoming_shutdown(ReceiverStream::new(join), stop());
+    let served = server().add_service(agent);
+    let agents = served.serve_with_incoming_shutdown(ReceiverStream::new(agents), stop());
     let admins = Server::builder().add_service(admin_service);
-    tasks.spawn(admins.serve_with_incoming_shutdown(UnixListenerStream::new(admin), stop()));
-    let (driving, stopped) = (Arc::clone(coordinator), shutdown.clone());
-    tasks.spawn(async move {
-        driver::run(driving, stopped).await;
-        Ok(())
-    });
+    let admins = admins.serve_with_incoming_shutdown(UnixListenerStream::new(admin), stop());
+    tasks.spawn(async move { Ok(joins.await?) });
+    tasks.spawn(async move { Ok(agents.await?) });
+    tasks.spawn(async move { Ok(admins.await?) });
+    let (driver, stopped) = (coordinator.driver(), shutdown.clone());
+    tasks.spawn(async move { Ok(driver.run(stopped).await?) });
     Ok(tasks)
 }
 

@@ -57,7 +57,9 @@ complete -c coordctl -n "__fish_coordctl_using_subcommand schema" -s c -l cluste
 complete -c coordctl -n "__fish_coordctl_using_subcommand schema" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coordctl -n "__fish_coordctl_using_subcommand plan" -s o -l output -d 'How it is shown' -r -f -a "table\t'For people'
-json\t'For programs; carries `apiVersion`'"
+json\t'For programs; carries `apiVersion`'
+yaml\t'The same as YAML'
+name\t'Names only, a line each'"
 complete -c coordctl -n "__fish_coordctl_using_subcommand plan" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand plan" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -84,9 +86,13 @@ complete -c coordctl -n "__fish_coordctl_using_subcommand node; and not __fish_s
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and not __fish_seen_subcommand_from list deny help" -f -a "list" -d 'Shows who has an identity, and until when'
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and not __fish_seen_subcommand_from list deny help" -f -a "deny" -d 'Ends a node\'s identity for good: its streams close within a second'
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and not __fish_seen_subcommand_from list deny help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from list" -s o -l output -d 'How it is shown' -r -f -a "table\t'For people'
+json\t'For programs; carries `apiVersion`'
+yaml\t'The same as YAML'
+name\t'Names only, a line each'"
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from list" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from list" -l socket -d 'Where the coordinator listens' -r -F
-complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from deny" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from deny" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from deny" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -95,14 +101,18 @@ complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_
 complete -c coordctl -n "__fish_coordctl_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coordctl -n "__fish_coordctl_using_subcommand status" -l timeout -d 'How long to wait' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand status" -s o -l output -d 'How it is shown' -r -f -a "table\t'For people'
-json\t'For programs; carries `apiVersion`'"
+json\t'For programs; carries `apiVersion`'
+yaml\t'The same as YAML'
+name\t'Names only, a line each'"
 complete -c coordctl -n "__fish_coordctl_using_subcommand status" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand status" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand status" -l watch -d 'Show it again each time that something changes'
 complete -c coordctl -n "__fish_coordctl_using_subcommand status" -l wait -d 'Wait until every member is healthy'
 complete -c coordctl -n "__fish_coordctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coordctl -n "__fish_coordctl_using_subcommand certs" -s o -l output -d 'How it is shown' -r -f -a "table\t'For people'
-json\t'For programs; carries `apiVersion`'"
+json\t'For programs; carries `apiVersion`'
+yaml\t'The same as YAML'
+name\t'Names only, a line each'"
 complete -c coordctl -n "__fish_coordctl_using_subcommand certs" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand certs" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand certs" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -122,10 +132,18 @@ complete -c coordctl -n "__fish_coordctl_using_subcommand env" -l certs -d 'The 
 complete -c coordctl -n "__fish_coordctl_using_subcommand env" -l shell -d 'How they are written' -r -f -a "sh\t'`export A=\'b\'`'
 fish\t'`set -gx A \'b\'`'
 dotenv\t'`A=b`'"
+complete -c coordctl -n "__fish_coordctl_using_subcommand env" -s o -l output -d 'As such lines, or for a program' -r -f -a "table\t'For people'
+json\t'For programs; carries `apiVersion`'
+yaml\t'The same as YAML'
+name\t'Names only, a line each'"
 complete -c coordctl -n "__fish_coordctl_using_subcommand env" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand env" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand env" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -l into -d 'Keep them in this file, in a marked block: the rest of it stays as it is' -r -F
+complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -s o -l output -d 'As such lines, or for a program' -r -f -a "table\t'For people'
+json\t'For programs; carries `apiVersion`'
+yaml\t'The same as YAML'
+name\t'Names only, a line each'"
 complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -s c -l cluster -d 'Which cluster; may be left out when there is one' -r
 complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -l socket -d 'Where the coordinator listens' -r -F
 complete -c coordctl -n "__fish_coordctl_using_subcommand hosts" -s h -l help -d 'Print help (see more with \'--help\')'

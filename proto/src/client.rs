@@ -9,6 +9,8 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
+use crate::admin::v1 as admin;
+use crate::admin::v1::admin_client::AdminClient;
 use crate::agent::v1 as pb;
 use crate::agent::v1::agent_client::AgentClient;
 use crate::agent::v1::enrollment_client::EnrollmentClient;
@@ -69,6 +71,49 @@ pub enum CallError {
 impl From<Status> for CallError {
     fn from(status: Status) -> Self {
         Self::Status(Box::new(status))
+    }
+}
+
+/// The coordinator's admin API, over one connection: commands and answers are JSON.
+#[derive(Debug, Clone)]
+pub struct Admin(AdminClient<Channel>);
+
+impl Admin {
+    /// Over this connection; a longer answer than `answer_bytes_max` is not taken.
+    pub fn over(channel: Channel, answer_bytes_max: usize) -> Self {
+        Self(AdminClient::new(channel).max_decoding_message_size(answer_bytes_max))
+    }
+
+    /// Has a command done.
+    ///
+    /// # Errors
+    /// What the coordinator says, or that the connection broke.
+    pub async fn call(&mut self, name: &str, json: Vec<u8>) -> Result<Vec<u8>, Box<Status>> {
+        let command = admin::Command { name: name.into(), json };
+        Ok(self.0.call(command).await?.into_inner().json)
+    }
+
+    /// Is told something, and again each time that it may have changed.
+    ///
+    /// # Errors
+    /// What the coordinator says, or that the connection broke.
+    pub async fn watch(&mut self, name: &str, json: Vec<u8>) -> Result<Answers, Box<Status>> {
+        let command = admin::Command { name: name.into(), json };
+        Ok(Answers(self.0.watch(command).await?.into_inner()))
+    }
+}
+
+/// What is told again and again.
+#[derive(Debug)]
+pub struct Answers(Streaming<admin::Answer>);
+
+impl Answers {
+    /// The next one; `None` at the end.
+    ///
+    /// # Errors
+    /// What the coordinator says, or that the connection broke.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Box<Status>> {
+        Ok(self.0.message().await?.map(|answer| answer.json))
     }
 }
 

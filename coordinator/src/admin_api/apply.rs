@@ -1,26 +1,49 @@
-//! Takes a spec over: checks it against what there is, and records it as the wanted one; or says what it would change.
+//! `apply`: takes a spec over. Checks it against what there is, and records it as the wanted one.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use pilaster_common::error::Help;
 use pilaster_common::name::{ClusterName, DomainName, NodeName};
+use serde::{Deserialize, Serialize};
+use tonic::Code;
 
-use crate::ca::vault::VaultError;
+use super::dispatch::{Act, Command, Done, Refused};
 use crate::coordinator::Coordinator;
-use crate::enrollment::address;
-use crate::plan::formation::{Blocker, different_minors};
-use crate::plan::spec_change::{NodeState, Planned, Refusal, SpecChange, spec_change};
+use crate::plan::Wait;
+use crate::plan::addresses::given_away;
+use crate::plan::changes::{NodeState, Planned, Refusal, SpecChange, spec_change};
+use crate::plan::formation::different_minors;
+use crate::plan::view::{ClusterView, NodeView};
+use crate::show::Plan;
 use crate::spec::{self, BadSpec, ClusterSpec};
+use crate::store::Change;
 use crate::store::records::{ClusterRecord, FormationRecord, Phase, Risk};
-use crate::store::{Change, Revised, StoreError, Wanted};
+
+/// Makes a spec the wanted one of its cluster.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Apply {
+    /// Its text.
+    pub spec: String,
+    /// What a person accepts by name; kept with the cluster, beside what was accepted before.
+    pub accepted: BTreeSet<Risk>,
+}
+
+/// A spec was taken over.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Applied {
+    /// Its cluster.
+    pub cluster: ClusterName,
+    /// Its members.
+    pub members: Vec<NodeName>,
+    /// What it changes; `None` where all of it was wanted already.
+    pub plan: Option<Plan>,
+}
 
 /// Why a spec was not taken over. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// It is wrong in itself.
-    #[error(transparent)]
-    Spec(#[from] BadSpec),
+pub(super) enum ApplyError {
     /// The service name leads to another cluster.
     #[error("the service name {service} belongs to the cluster {other}")]
     ServiceTaken {
@@ -46,23 +69,13 @@ pub enum ApplyError {
         reasons: Vec<Refusal>,
     },
     /// Its members, as far as they have reported, could not form one cluster.
-    #[error("{0}")]
-    Minors(Blocker),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The CAs.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// No random bytes.
-    #[error("the operating system has no random bytes to give")]
-    Random,
+    #[error("{}", .0.what)]
+    Minors(Wait),
 }
 
 impl Help for ApplyError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Spec(error) => error.help(),
             Self::ServiceTaken { .. } => Some("give this cluster another: service: NAME".into()),
             Self::AddressTaken { node, .. } => {
                 Some(format!("take it out of extra_addresses or of the other member; an address belongs to {node} alone"))
@@ -71,10 +84,7 @@ impl Help for ApplyError {
                 Some("the cluster has formed, and this version does not change a formed cluster that way: take it back; coordctl plan FILE shows it".into())
             }
             Self::Refused { .. } => Some("mend the spec; coordctl plan FILE shows what it would change".into()),
-            Self::Minors(_) => Some("bring every member to one minor version: on Alpine, apk add 'etcd~3.6'; then apply it again".into()),
-            Self::Store(error) => error.help(),
-            Self::Vault(error) => error.help(),
-            Self::Random => None,
+            Self::Minors(wait) => Some(format!("{}; then apply it again", wait.unblocks)),
         }
     }
 }
@@ -87,139 +97,140 @@ fn joined(reasons: &[Refusal]) -> String {
     reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(super) struct Applied {
-    /// The spec that is wanted now.
-    pub(super) wanted: Wanted,
-    /// What it changes; `None` where all of it was wanted already.
-    pub(super) change: Option<SpecChange>,
-    /// Whether members were told to start.
-    pub(super) formed: bool,
+impl From<ApplyError> for Refused {
+    fn from(error: ApplyError) -> Self {
+        Self::new(Code::FailedPrecondition, &error)
+    }
 }
 
-/// Makes the spec in `text` the wanted one of its cluster, with what a person accepts by name.
-///
-/// # Errors
-/// See [`ApplyError`].
-pub(super) async fn apply(
-    coordinator: &Coordinator,
-    text: String,
-    accepted: BTreeSet<Risk>,
-) -> Result<Applied, ApplyError> {
-    let Looked { new, present, formation, change } = look(coordinator, &text).await?;
-    let (store, cluster) = (&coordinator.store, &new.cluster);
-    let before = present.as_ref().map(|(wanted, _)| wanted.accepted.clone()).unwrap_or_default();
-    let accepted: BTreeSet<Risk> = before.union(&accepted).copied().collect();
-    let formed = is_formed(formation.as_ref());
-    let wanted = Wanted { spec: new.clone(), accepted: accepted.clone() };
-    if let (Some((present, _)), Some(_)) = (&present, &formation)
-        && *present == wanted
-    {
-        return Ok(Applied { wanted, change: None, formed });
+/// A spec that is good in itself.
+pub(super) struct GoodSpec(ClusterSpec);
+
+impl fmt::Display for GoodSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.cluster.fmt(f)
     }
-    if !change.refused.is_empty() {
-        return Err(ApplyError::Refused { reasons: change.refused });
+}
+
+impl Command for Apply {
+    const NAME: &'static str = "apply";
+    type Answer = Applied;
+}
+
+impl Act for Apply {
+    type Target = GoodSpec;
+
+    async fn target(&self, _: &Coordinator) -> Result<GoodSpec, Refused> {
+        parse(&self.spec).map(GoodSpec)
     }
-    let record = ClusterRecord { spec: text, accepted };
-    let commit = match (present, formation) {
-        // a formation that begins meanwhile begins with the old spec: then this one is looked at again
-        (Some((_, revision)), Some((_, of_formation))) => Change::default()
-            .cluster(cluster, &record, Some(revision))
-            .while_formation(cluster, of_formation),
-        (present, _) => {
-            coordinator.new_authorities(cluster)?;
-            let formation =
-                FormationRecord { token: formation_token(cluster)?, phase: Phase::Gathering };
-            let revision = present.map(|(_, revision)| revision);
-            Change::default()
-                .cluster(cluster, &record, revision)
-                .formation(cluster, &formation, None)
+
+    async fn act(&self, spec: &GoodSpec, c: &Coordinator) -> Result<Done<Applied>, Refused> {
+        let new = &spec.0;
+        let (cluster, store) = (&new.cluster, &c.store);
+        let Looked { view, formation, change } = look(c, new).await?;
+        let present = view.as_ref().map(|view| &view.cluster.0);
+        let before = present.map(|record| record.accepted.clone()).unwrap_or_default();
+        let accepted: BTreeSet<Risk> = before.union(&self.accepted).copied().collect();
+        let members = new.members.iter().map(|member| member.name.clone()).collect();
+        let mut answer = Applied { cluster: cluster.clone(), members, plan: None };
+        let is_wanted = |record: &ClusterRecord| record.spec == *new && record.accepted == accepted;
+        if !present.is_some_and(is_wanted) {
+            if !change.refused.is_empty() {
+                return Err(ApplyError::Refused { reasons: change.refused }.into());
+            }
+            answer.plan = Some(Plan::new(cluster, &change, formation.has_begun()));
+            let accepted = accepted.clone();
+            let record = ClusterRecord { spec: new.clone(), text: self.spec.clone(), accepted };
+            store.commit(to_change(c, &record, view.as_ref())?).await?;
         }
-    };
-    store.commit(commit).await?;
-    coordinator.wake.cluster(cluster);
-    Ok(Applied { wanted, change: Some(change), formed })
+        let risks: Vec<&str> = self.accepted.iter().map(|risk| risk.name()).collect();
+        let after = match &risks[..] {
+            [] => String::new(),
+            risks => format!("accepted: {}", risks.join(", ")),
+        };
+        Ok(Done { before: String::new(), after, answer })
+    }
 }
 
-/// What the spec in `text` would change. Nothing is changed.
-///
-/// # Errors
-/// See [`ApplyError`]; what would be refused for the sake of its members is in the answer.
-pub(super) async fn plan(
+fn to_change(
     coordinator: &Coordinator,
-    text: &str,
-) -> Result<(ClusterSpec, SpecChange, bool), ApplyError> {
-    let Looked { new, formation, change, .. } = look(coordinator, text).await?;
-    Ok((new, change, is_formed(formation.as_ref())))
+    record: &ClusterRecord,
+    present: Option<&ClusterView>,
+) -> Result<Change, Refused> {
+    let cluster = &record.spec.cluster;
+    let change = Change::default();
+    Ok(match present {
+        // a formation that begins meanwhile begins with the old spec: then this one is looked at again
+        Some(ClusterView { cluster: (_, revision), formation: (_, of_formation), .. }) => change
+            .put(cluster, record, Some(*revision))
+            .expect::<FormationRecord>(cluster, Some(*of_formation)),
+        None => {
+            coordinator.authorities.of_new(cluster, coordinator.now())?;
+            let token = formation_token(cluster)?;
+            let formation = FormationRecord { token, phase: Phase::Gathering };
+            change.put(cluster, record, None).put(cluster, &formation, None)
+        }
+    })
 }
 
-fn is_formed(formation: Option<&Revised<FormationRecord>>) -> bool {
-    formation.is_some_and(|(record, _)| !matches!(record.phase, Phase::Gathering))
+/// What is in the spec of this text.
+pub(super) fn parse(text: &str) -> Result<ClusterSpec, Refused> {
+    spec::parse(text).map_err(|error: BadSpec| Refused::new(Code::InvalidArgument, &error))
 }
 
-struct Looked {
-    new: ClusterSpec,
-    present: Option<Revised<Wanted>>,
-    formation: Option<Revised<FormationRecord>>,
-    change: SpecChange,
+/// A spec beside what there is.
+pub(super) struct Looked {
+    view: Option<ClusterView>,
+    pub(super) formation: Phase,
+    pub(super) change: SpecChange,
 }
 
 /// Checks a spec against what there is.
-async fn look(coordinator: &Coordinator, text: &str) -> Result<Looked, ApplyError> {
-    let new = spec::parse(text)?;
-    let (store, cluster) = (&coordinator.store, &new.cluster);
-    for (other, record) in store.clusters().await? {
-        let theirs = spec::parse(&record.spec).map(|spec| spec.service);
-        if other != *cluster && theirs.is_ok_and(|service| service == new.service) {
-            return Err(ApplyError::ServiceTaken { service: new.service, other });
+pub(super) async fn look(coordinator: &Coordinator, new: &ClusterSpec) -> Result<Looked, Refused> {
+    for (other, (record, _)) in coordinator.store.all::<ClusterRecord>().await? {
+        if other != new.cluster && record.spec.service == new.service {
+            let service = new.service.clone();
+            return Err(ApplyError::ServiceTaken { service, other }.into());
         }
     }
-    let records = store.nodes(cluster).await?;
-    let joined = address::taken(&new, &records);
-    if let Some((node, address)) = address::given_away(&new, &joined) {
-        return Err(ApplyError::AddressTaken { node, address });
-    }
-    let configured = store.configured(cluster).await?;
-    let nodes: Vec<NodeState> = records
+    let view = coordinator.observe(&new.cluster).await?;
+    let known: Vec<&NodeView> =
+        view.iter().flat_map(|view| view.nodes.iter().chain(&view.gone)).collect();
+    let nodes: Vec<NodeState> = known
         .iter()
-        .map(|(name, (record, _))| NodeState {
-            name: name.clone(),
-            address: record.address,
-            facts: coordinator.fleet.seen(cluster, name).report.map(|(report, _)| report.facts),
-            configured: configured.iter().find(|(node, _)| node == name).map(|(_, c)| c.clone()),
+        .filter_map(|node| {
+            Some(NodeState {
+                name: node.id.node.clone(),
+                address: node.address()?,
+                facts: node.report().map(|report| report.facts.clone()),
+                configured: node.configured().cloned(),
+            })
         })
         .collect();
-    let present = store.wanted(cluster).await?;
-    let formation = store.formation(cluster).await?;
-    if !is_formed(formation.as_ref())
-        && let Some(blocker) = minors(coordinator, &new)
-    {
-        return Err(ApplyError::Minors(blocker));
+    let joined: Vec<_> = nodes.iter().map(|node| (node.name.clone(), node.address)).collect();
+    if let Some((node, address)) = given_away(new, &joined) {
+        return Err(ApplyError::AddressTaken { node, address }.into());
     }
     let none_yet = FormationRecord { token: String::new(), phase: Phase::Gathering };
-    let change = spec_change(Planned {
-        old: present.as_ref().map(|(wanted, _)| &wanted.spec),
-        new: &new,
-        formation: formation.as_ref().map_or(&none_yet, |(record, _)| record),
-        nodes: &nodes,
-    });
-    Ok(Looked { new, present, formation, change })
-}
-
-/// Why the members of `wanted` could not form a cluster, by what they have reported so far.
-fn minors(coordinator: &Coordinator, wanted: &ClusterSpec) -> Option<Blocker> {
-    let versions = wanted.members.iter().filter_map(|member| {
-        let (report, _) = coordinator.fleet.seen(&wanted.cluster, &member.name).report?;
-        Some((&member.name, report.facts.etcd_version?))
-    });
-    different_minors(versions)
+    let formation = view.as_ref().map_or(&none_yet, |view| &view.formation.0);
+    let wanted = known.iter().filter(|node| new.member(&node.id.node).is_some());
+    let versions = wanted
+        .filter_map(|node| Some((&node.id.node, node.report()?.facts.etcd.as_ref()?.version)));
+    if !formation.phase.has_begun()
+        && let Some(wait) = different_minors(versions, coordinator.now())
+    {
+        return Err(ApplyError::Minors(wait).into());
+    }
+    let old = view.as_ref().map(|view| &view.cluster.0.spec);
+    let change = spec_change(Planned { old, new, formation, nodes: &nodes });
+    let formation = formation.phase.clone();
+    Ok(Looked { view, formation, change })
 }
 
 /// `<cluster>-<128 random bits>`: a member of a dead cluster of the same name is then refused by its ids.
-fn formation_token(cluster: &ClusterName) -> Result<String, ApplyError> {
+fn formation_token(cluster: &ClusterName) -> Result<String, Refused> {
     let mut bytes = [0; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
-        .map_err(|_| ApplyError::Random)?;
+        .map_err(|_| Refused::no_random())?;
     Ok(format!("{cluster}-{}", data_encoding::HEXLOWER.encode(&bytes)))
 }

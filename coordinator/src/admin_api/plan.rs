@@ -1,73 +1,28 @@
-//! A planned change as a message.
+//! `plan`: what a spec would change, by the same checks as `apply`.
 
-use pilaster_common::etcd_conf::{self, Class, Effect};
-use pilaster_common::name::ClusterName;
-use pilaster_proto::admin::v1 as pb;
+use serde::{Deserialize, Serialize};
 
-use super::unified::unified_diff;
-use crate::plan::spec_change::{NodeChange, Refusal, SpecChange, TextChange, Unknown};
-use crate::spec::Difference;
+use super::apply::{Looked, look, parse};
+use super::dispatch::{Command, Question, Refused};
+use crate::coordinator::Coordinator;
+use crate::show::Plan;
 
-/// What a spec changes, as a message.
-pub(crate) fn to_wire(cluster: &ClusterName, change: &SpecChange, formed: bool) -> pb::PlanReply {
-    let SpecChange { is_new, keys, nodes, refused, warnings } = change;
-    pb::PlanReply {
-        cluster: cluster.to_string(),
-        is_new: *is_new,
-        formed,
-        keys: keys.iter().map(key).collect(),
-        nodes: nodes.iter().map(node).collect(),
-        refused: refused.iter().map(ToString::to_string).collect(),
-        needs_rollout: refused.iter().any(Refusal::needs_rollout),
-        warnings: warnings.clone(),
+/// Asks what a spec would change.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PlanSpec {
+    /// Its text.
+    pub spec: String,
+}
+
+impl Command for PlanSpec {
+    const NAME: &'static str = "plan";
+    type Answer = Plan;
+}
+
+impl Question for PlanSpec {
+    async fn answer(self, coordinator: &Coordinator) -> Result<Plan, Refused> {
+        let new = parse(&self.spec)?;
+        let Looked { change, formation, .. } = look(coordinator, &new).await?;
+        Ok(Plan::new(&new.cluster, &change, formation.has_begun()))
     }
-}
-
-fn key(difference: &Difference) -> pb::ChangedKey {
-    let Difference { key, from, to } = difference.clone();
-    pb::ChangedKey { key, from, to }
-}
-
-fn node(change: &NodeChange) -> pb::PlannedNode {
-    let NodeChange { name, restarts, unknown, changes, files } = change;
-    pb::PlannedNode {
-        name: name.to_string(),
-        restarts: *restarts,
-        known: match unknown {
-            None => pb::Known::All,
-            Some(Unknown::NotJoined) => pb::Known::NotJoined,
-            Some(Unknown::NotReported) => pb::Known::NotReported,
-        }
-        .into(),
-        settings: changes.iter().map(setting).collect(),
-        texts: files.iter().map(text).collect(),
-    }
-}
-
-fn setting(change: &etcd_conf::Change) -> pb::ChangedSetting {
-    let etcd_conf::Change { key, from, to, unit: _, effect, class } = change;
-    let (class, until) = match class {
-        Class::Revertible => (pb::Class::Revertible, ""),
-        Class::RevertibleUntil(step) => (pb::Class::RevertibleUntil, *step),
-        Class::ForwardOnly => (pb::Class::ForwardOnly, ""),
-    };
-    pb::ChangedSetting {
-        key: (*key).into(),
-        from: from.clone(),
-        to: to.clone(),
-        effect: match effect {
-            Effect::Restart => pb::Effect::Restart,
-            Effect::OnlyWithoutData => pb::Effect::OnlyWithoutData,
-            Effect::Nothing => pb::Effect::Nothing,
-        }
-        .into(),
-        class: class.into(),
-        until: until.into(),
-    }
-}
-
-fn text(change: &TextChange) -> pb::ChangedText {
-    let TextChange { path, is_certificate, before, after } = change;
-    let diff = unified_diff(before, after);
-    pb::ChangedText { path: path.clone(), is_certificate: *is_certificate, diff }
 }

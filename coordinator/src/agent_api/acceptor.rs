@@ -15,6 +15,7 @@ use pilaster_common::clock::Timestamp;
 use pilaster_common::error::causes;
 use pilaster_common::secret::PrivateKey;
 use pilaster_common::token::{EXPORTER_LABEL, Exporter};
+use pilaster_proto::names;
 use rustls::crypto::ring as provider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -33,9 +34,6 @@ use crate::by_address::{ByAddress, Place};
 use crate::ca::issue;
 use crate::ca::sign::SignError;
 use crate::coordinator::Coordinator;
-
-/// The SNI that leads to Join.
-pub const JOIN_NAME: &str = "join.pilaster.internal";
 
 /// A handshake takes some milliseconds; a Pi that is busy starting gets a thousand times that.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -183,7 +181,7 @@ async fn handshake(
     stream.set_nodelay(true)?;
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
     let (kind, config) = match start.client_hello().server_name() {
-        Some(JOIN_NAME) => (Kind::Join, &configs.join),
+        Some(names::JOIN) => (Kind::Join, &configs.join),
         _ => (Kind::Agent, &configs.agents),
     };
     let stream = start.into_stream(Arc::clone(config)).await?;

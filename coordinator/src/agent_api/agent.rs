@@ -8,6 +8,10 @@ use pilaster_common::error::causes;
 use pilaster_common::profile::Profile;
 use pilaster_proto::agent::v1 as pb;
 use pilaster_proto::agent::v1::agent_server::Agent;
+use pilaster_proto::desired::Desired;
+use pilaster_proto::enrollment::{IssueReply, IssueRequest, RenewRequest};
+use pilaster_proto::report::Report;
+use rustls_pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::StreamExt;
@@ -15,18 +19,20 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::auth::{self, Caller};
-use super::wire;
+use super::given;
 use crate::audit::Entry;
 use crate::ca::issue;
 use crate::coordinator::Coordinator;
 use crate::enrollment::renew::{RenewError, renew};
 use crate::rollout::fleet::DesiredWatch;
+use crate::store::records::{IdentityRecord, StateRecord};
 
 /// Desired states that wait to be sent; each replaces the one before, so one is enough.
 const DOWN_QUEUE: usize = 1;
 
-/// Boxed: a channel sets room for 32 of them aside, and a desired state has some hundred bytes even when it is empty.
-type Down = Result<Box<pb::Desired>, Status>;
+/// Shared: a channel sets room for 32 of them aside, and a desired state has some hundred bytes even when
+/// it is empty.
+type Down = Result<Arc<Desired>, Status>;
 
 /// The service of the agents.
 pub struct AgentService {
@@ -53,7 +59,7 @@ impl Agent for AgentService {
         let (sender, down) = mpsc::channel(DOWN_QUEUE);
         tokio::spawn(serve(Arc::clone(&self.coordinator), caller, request.into_inner(), sender));
         Ok(Response::new(Box::pin(
-            ReceiverStream::new(down).map(|desired| desired.map(|boxed| *boxed)),
+            ReceiverStream::new(down).map(|down| down.map(|d| Desired::clone(&d).into())),
         )))
     }
 
@@ -63,48 +69,37 @@ impl Agent for AgentService {
     ) -> Result<Response<pb::IssueReply>, Status> {
         let caller = auth::caller(request.extensions(), &self.coordinator)?;
         auth::check(&caller, &self.coordinator).await?;
-        let pb::IssueRequest { generation: _, csrs } = request.into_inner();
-        if csrs.len() > pilaster_common::profile::LEAVES.len() {
-            return Err(Status::invalid_argument("more requests than profiles"));
-        }
+        let IssueRequest { generation: _, csrs } = request.into_inner().try_into()?;
         let mut issued = Vec::new();
-        for pb::Csr { profile, der } in csrs {
-            issued.push(
-                issue_one(&self.coordinator, &caller, wire::leaf_profile(profile)?, &der).await?,
-            );
+        for (profile, csr) in csrs {
+            let leaf = issue_one(&self.coordinator, &caller, profile, &csr).await?;
+            issued.push((profile, vec![leaf]));
         }
-        Ok(Response::new(pb::IssueReply { issued }))
+        Ok(Response::new(IssueReply { issued }.into()))
     }
 
     async fn renew(
         &self,
         request: Request<pb::RenewRequest>,
-    ) -> Result<Response<pb::RenewReply>, Status> {
+    ) -> Result<Response<pb::GivenIdentity>, Status> {
         let coordinator = &*self.coordinator;
         let caller = auth::caller(request.extensions(), coordinator)?;
         auth::check(&caller, coordinator).await?;
-        let Caller { cluster, node, .. } = &caller;
-        let pb::RenewRequest { csr } = request.into_inner();
-        let (store, id) = (&coordinator.store, &coordinator.installation.id);
+        let node = &caller.node;
+        let RenewRequest { csr } = request.into_inner().into();
         let now = coordinator.now();
-        let renewed = renew(store, &coordinator.control, id, (cluster, node), &csr, now).await?;
-        tracing::info!(%node, %cluster, "a new identity was issued");
-        let entry = Entry::new(now, format!("node {node}"), "renew", format!("{cluster}/{node}"));
-        coordinator.audit.note(entry).await;
-        let network = store.spec(cluster).await.ok().flatten().and_then(|spec| spec.network);
-        Ok(Response::new(pb::RenewReply {
-            chain: vec![renewed.to_vec()],
-            roots: vec![coordinator.control.root().to_vec()],
-            endpoints: coordinator.endpoints(network),
-            server_time: now.unix(),
-        }))
+        let renewed = renew(&coordinator.store, &coordinator.control, node, &csr, now).await?;
+        tracing::info!(%node, "a new identity was issued");
+        let who = format!("node {}", node.node);
+        coordinator.audit.note(Entry::new(now, who, "renew", node.to_string())).await;
+        Ok(Response::new(given(coordinator, &node.cluster, renewed).await.into()))
     }
 }
 
 impl From<RenewError> for Status {
     fn from(error: RenewError) -> Self {
         let code = match &error {
-            RenewError::Gone { .. } | RenewError::KnownKey => Code::PermissionDenied,
+            RenewError::Gone(_) | RenewError::KnownKey => Code::PermissionDenied,
             RenewError::Request(_) => Code::InvalidArgument,
             RenewError::Sign(_) | RenewError::Store(_) => Code::Unavailable,
         };
@@ -118,30 +113,29 @@ async fn issue_one(
     caller: &Caller,
     profile: Profile,
     csr: &[u8],
-) -> Result<pb::Issued, Status> {
-    let unavailable = |why: String| Status::unavailable(why);
+) -> Result<CertificateDer<'static>, Status> {
+    let node = &caller.node;
+    let unavailable = |error: &dyn std::error::Error| Status::unavailable(causes(error));
     let public_key = certificate::read_request(csr)
         .map_err(|error| Status::invalid_argument(error.to_string()))?;
-    let spec = coordinator
-        .store
-        .spec(&caller.cluster)
-        .await
-        .map_err(|error| unavailable(causes(&error)))?;
-    let record = coordinator.store.node(&caller.cluster, &caller.node).await;
-    let record = record.map_err(|error| unavailable(causes(&error)))?;
-    let (Some(spec), Some((record, _))) = (spec, record) else {
+    let store = &coordinator.store;
+    let spec = store.spec(&node.cluster).await.map_err(|error| unavailable(&error))?;
+    let identity = store.read::<IdentityRecord>(node).await.map_err(|error| unavailable(&error))?;
+    let state = store.read::<StateRecord>(node).await.map_err(|error| unavailable(&error))?;
+    let (Some(spec), Some((identity, _))) = (spec, identity) else {
         return Err(Status::permission_denied("this node is not in the spec any more"));
     };
+    let address = state.map_or(identity.address, |(state, _)| state.address);
     let authorities =
-        coordinator.authorities(&caller.cluster).map_err(|error| unavailable(causes(&error)))?;
+        coordinator.authorities.of(&node.cluster).map_err(|error| unavailable(&error))?;
     let ca = match profile {
         Profile::Peer => &authorities.peer,
-        _ => &authorities.client,
+        Profile::Server | Profile::Client | Profile::Agent => &authorities.client,
     };
-    let leaf = issue::node_leaf(profile, &spec, &caller.node, record.address, coordinator.now());
-    let certificate = ca.sign(&leaf, &public_key).map_err(|error| unavailable(causes(&error)))?;
-    tracing::info!(node = %caller.node, %profile, "issued, valid until {}", leaf.not_after.date());
-    Ok(pb::Issued { profile: wire::profile(profile).into(), chain: vec![certificate.to_vec()] })
+    let leaf = issue::node_leaf(profile, &spec, &node.node, address, coordinator.now());
+    let certificate = ca.sign(&leaf, &public_key).map_err(|error| unavailable(&error))?;
+    tracing::info!(%node, %profile, "issued, valid until {}", leaf.not_after.date());
+    Ok(certificate)
 }
 
 /// One node's stream: reports up, desired states down, until either end closes or the node may not speak any more.
@@ -151,16 +145,16 @@ async fn serve(
     mut up: Streaming<pb::Report>,
     down: mpsc::Sender<Down>,
 ) {
-    let Caller { cluster, node, .. } = &caller;
-    let (number, desired) = coordinator.fleet.attach(cluster, node);
-    tracing::info!(%node, %cluster, "attached");
+    let node = &caller.node;
+    let (number, desired) = coordinator.fleet.attach(node);
+    tracing::info!(%node, "attached");
     let ended = talk(&coordinator, &caller, &mut up, &down, desired).await;
-    coordinator.fleet.detach(cluster, node, number);
-    coordinator.wake.cluster(cluster);
+    coordinator.fleet.detach(node, number);
+    coordinator.wake.cluster(&node.cluster);
     match ended {
-        Ok(()) => tracing::info!(%node, %cluster, "detached"),
+        Ok(()) => tracing::info!(%node, "detached"),
         Err(status) => {
-            tracing::info!(%node, %cluster, "detached: {}", status.message());
+            tracing::info!(%node, "detached: {}", status.message());
             drop(down.send(Err(status)).await); // it may be gone already
         }
     }
@@ -173,18 +167,14 @@ async fn talk(
     down: &mpsc::Sender<Down>,
     mut desired: DesiredWatch,
 ) -> Result<(), Status> {
-    let left = caller.not_after.since(coordinator.now());
-    let end = tokio::time::sleep(left);
-    tokio::pin!(end);
+    let mut end = coordinator.clock.sleep(caller.not_after.since(coordinator.now()));
     loop {
         tokio::select! {
             report = up.message() => { // cancel-safe: a message half received stays in the stream's buffer
                 let Some(report) = report? else { return Ok(()) };
                 auth::check(caller, coordinator).await?;
-                let typed = wire::report(report.clone()).map_err(Status::from)?;
-                let now = coordinator.now();
-                coordinator.fleet.report(&caller.cluster, &caller.node, typed, report, now);
-                coordinator.wake.cluster(&caller.cluster);
+                coordinator.fleet.report(&caller.node, Report::try_from(report)?, coordinator.now());
+                coordinator.wake.cluster(&caller.node.cluster);
             }
             changed = desired.changed() => { // cancel-safe: tokio docs
                 if changed.is_err() {
@@ -193,7 +183,7 @@ async fn talk(
                 }
                 let latest = desired.borrow_and_update().clone();
                 if let Some(latest) = latest
-                    && down.send(Ok(Box::new(pb::Desired::clone(&latest)))).await.is_err()
+                    && down.send(Ok(latest)).await.is_err()
                 {
                     return Ok(());
                 }

@@ -6,15 +6,18 @@ use ipnet::Ipv4Net;
 use pilaster_common::error::{Told, causes};
 use pilaster_proto::agent::v1 as pb;
 use pilaster_proto::agent::v1::enrollment_server::Enrollment;
+use pilaster_proto::enrollment::{JoinReply, JoinRequest};
+use pilaster_proto::status::to_status;
 use tonic::{Code, Request, Response, Status};
 
 use super::acceptor::PeerInfo;
-use super::wire;
+use super::given;
 use crate::audit::Entry;
 use crate::coordinator::Coordinator;
 use crate::enrollment::attempts::Attempts;
 use crate::enrollment::join::{JoinClaim, JoinRefusal, Joined, join};
-use crate::rollout::fleet::Refusal;
+use crate::plan::view::Refusal;
+use crate::store::records::TokenRecord;
 
 /// The service that is reached without a client certificate.
 pub struct EnrollmentService {
@@ -39,47 +42,33 @@ impl Enrollment for EnrollmentService {
         let peer = request.extensions().get::<PeerInfo>().cloned();
         let PeerInfo { exporter, address: from, .. } =
             peer.ok_or_else(|| Status::internal("no connection"))?;
-        let request = request.into_inner();
-        let nonce = request.nonce.clone();
-        let claim = wire::join_claim(request, exporter).map_err(Status::from)?;
-        let (store, control) = (&coordinator.store, &coordinator.control);
-        let id = &coordinator.installation.id;
+        let JoinRequest { token_id, node, csr, facts, boot_id: _, nonce, mac } =
+            request.into_inner().try_into()?;
+        let eth0 = facts.addresses;
+        let claim = JoinClaim { token_id, node, csr, mac, exporter, eth0 };
         if !self.attempts.may_try(from.ip(), coordinator.now()) {
             let why = "too many wrong proofs from this address: try again in a minute";
             return Err(Status::resource_exhausted(why));
         }
-        let Joined { cluster, certificate, address } =
-            match join(store, control, id, &claim, coordinator.now()).await {
-                Ok(joined) => joined,
-                Err(refusal) => {
-                    if matches!(refusal, JoinRefusal::NotProven) {
-                        self.attempts.note_wrong(from.ip(), coordinator.now());
-                    }
-                    tracing::warn!(node = %claim.node, %from, "not let in: {}", causes(&refusal));
-                    self.show(&refusal, &claim).await;
-                    return Err(refusal.into());
+        let joined =
+            join(&coordinator.store, &coordinator.control, &claim, coordinator.now()).await;
+        let Joined { node, certificate, address } = match joined {
+            Ok(joined) => joined,
+            Err(refusal) => {
+                if matches!(refusal, JoinRefusal::NotProven) {
+                    self.attempts.note_wrong(from.ip(), coordinator.now());
                 }
-            };
-        tracing::info!(node = %claim.node, %cluster, %from, %address, "joined");
-        let entry = Entry::new(
-            coordinator.now(),
-            format!("node {}", claim.node),
-            "join",
-            format!("{cluster}/{}", claim.node),
-        );
+                tracing::warn!(node = %claim.node, %from, "not let in: {}", causes(&refusal));
+                self.show(&refusal, &claim).await;
+                return Err(refusal.into());
+            }
+        };
+        tracing::info!(%node, %from, %address, "joined");
+        let who = format!("node {}", node.node);
+        let entry = Entry::new(coordinator.now(), who, "join", node.to_string());
         coordinator.audit.note(Entry { after: address.to_string(), ..entry }).await;
-        coordinator.wake.cluster(&cluster);
-        let network =
-            coordinator.store.spec(&cluster).await.ok().flatten().and_then(|spec| spec.network);
-        let root = coordinator.control.root();
-        Ok(Response::new(pb::JoinReply {
-            chain: vec![certificate.to_vec()],
-            roots: vec![root.to_vec()],
-            endpoints: coordinator.endpoints(network),
-            server_time: coordinator.now().unix(),
-            nonce,
-            address: address.to_string(),
-        }))
+        let identity = given(coordinator, &node.cluster, certificate).await;
+        Ok(Response::new(JoinReply { identity, nonce, address }.into()))
     }
 }
 
@@ -89,12 +78,14 @@ impl EnrollmentService {
         if matches!(refusal, JoinRefusal::NotProven) {
             return;
         }
-        let Ok(Some((token, _))) = self.coordinator.store.token(&claim.token_id).await else {
+        let coordinator = &self.coordinator;
+        let Ok(Some((token, _))) = coordinator.store.read::<TokenRecord>(&claim.token_id).await
+        else {
             return;
         };
         let eth0 = claim.eth0.iter().map(Ipv4Net::addr).collect();
-        let refusal = Refusal { why: causes(refusal), eth0 };
-        self.coordinator.fleet.refuse(&token.cluster, &token.node, refusal);
+        coordinator.fleet.refuse(&token.node, Refusal { why: causes(refusal), eth0 });
+        coordinator.wake.cluster(&token.node.cluster);
     }
 }
 
@@ -106,11 +97,6 @@ impl From<JoinRefusal> for Status {
             JoinRefusal::Request(_) => Code::InvalidArgument,
             _ => Code::PermissionDenied,
         };
-        told(code, &Told::new("cannot join", &refusal))
+        to_status(code, Told::new("cannot join", &refusal))
     }
-}
-
-/// A status whose message is the cause and whose details are the help.
-pub(crate) fn told(code: Code, told: &Told) -> Status {
-    Status::with_details(code, told.cause.clone(), told.help.clone().into_bytes().into())
 }

@@ -8,8 +8,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use pilaster_common::clock::Timestamp;
-use pilaster_common::name::NodeName;
+use pilaster_common::name::{NodeId, NodeName};
 use pilaster_common::profile::{Profile, Usages};
+use pilaster_proto::names;
+use pilaster_proto::node_uri::NodeUri;
 
 use crate::spec::ClusterSpec;
 
@@ -23,9 +25,6 @@ pub const ROOT_BACKDATED: Duration = Duration::from_secs(2 * 86_400);
 pub const ROOT_LIFE: Duration = Duration::from_secs(3650 * 86_400);
 /// Life of the coordinator's own certificate.
 pub const COORDINATOR_LIFE: Duration = Duration::from_secs(90 * 86_400);
-
-/// The name in the coordinator's own certificate: agents verify this one, never the address they dial.
-pub const COORDINATOR_NAME: &str = "coordinator.pilaster.internal";
 
 /// What a leaf will say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,16 +56,12 @@ pub struct LeafNames {
     pub addresses: Vec<IpAddr>,
 }
 
-/// `spiffe://<installation>/cluster/<c>/node/<n>`.
-pub fn node_uri(installation: &str, spec: &ClusterSpec, node: &NodeName) -> String {
-    format!("spiffe://{installation}/cluster/{}/node/{node}", spec.cluster)
-}
-
 /// The identity of an agent.
 pub fn identity(installation: &str, spec: &ClusterSpec, node: &NodeName, now: Timestamp) -> Leaf {
     let names = LeafNames { common_name: node.to_string(), names: vec![], addresses: vec![] };
     let leaf = leaf(Profile::Agent, names, spec.certificates.identity, now);
-    Leaf { uri: Some(node_uri(installation, spec, node)), ..leaf }
+    let uri = NodeUri { installation: installation.into(), node: NodeId::new(&spec.cluster, node) };
+    Leaf { uri: Some(uri.to_string()), ..leaf }
 }
 
 /// One of a node's certificates for etcd.
@@ -97,7 +92,7 @@ pub fn client(user: &str, life: Duration, now: Timestamp) -> Leaf {
 
 /// The coordinator's own certificate.
 pub fn coordinator(now: Timestamp) -> Leaf {
-    let name = COORDINATOR_NAME.to_owned();
+    let name = names::COORDINATOR.to_owned();
     let names = LeafNames { common_name: name.clone(), names: vec![name], addresses: vec![] };
     let usages = Usages { server_auth: true, client_auth: false };
     Leaf { usages, ..leaf(Profile::Server, names, COORDINATOR_LIFE, now) }

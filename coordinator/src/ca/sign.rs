@@ -166,6 +166,12 @@ impl Authority {
         self.pair.leaf()
     }
 
+    /// What everybody may know of it.
+    pub fn to_root(&self) -> Root {
+        let (certificate, key_id) = (self.root().clone(), self.key_id.clone());
+        Root { certificate, key_id, not_after: self.not_after }
+    }
+
     /// Root and key, for the vault.
     pub(super) fn pair(&self) -> &Pair {
         &self.pair
@@ -185,6 +191,17 @@ impl Authority {
     pub fn pin(&self) -> [u8; 32] {
         certificate::key_hash(&self.pair.key().public_key())
     }
+}
+
+/// The public part of a CA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Self-signed.
+    pub certificate: CertificateDer<'static>,
+    /// Its subject key identifier.
+    pub key_id: Vec<u8>,
+    /// Its end.
+    pub not_after: Timestamp,
 }
 
 fn name(common_name: &str) -> DistinguishedName {

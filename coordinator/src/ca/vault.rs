@@ -10,7 +10,7 @@ use pilaster_common::error::Help;
 use pilaster_common::name::ClusterName;
 use pilaster_common::pem::{BadPair, Pair};
 
-use super::sign::{Authority, PathLength, SignError};
+use super::sign::{Authority, PathLength, Root, SignError};
 
 /// Why a CA cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,22 @@ pub struct ClusterAuthorities {
     pub client: Authority,
     /// Signs `peer`; trusted by etcd's peer port (promise 4).
     pub peer: Authority,
+}
+
+/// The public part of a cluster's CAs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    /// Of `server` and `client`.
+    pub client: Root,
+    /// Of `peer`.
+    pub peer: Root,
+}
+
+impl ClusterAuthorities {
+    /// What everybody may know of them.
+    pub fn to_roots(&self) -> Roots {
+        Roots { client: self.client.to_root(), peer: self.peer.to_root() }
+    }
 }
 
 /// The folder with the CAs.

@@ -1,25 +1,20 @@
 //! The program `coordctl`: what a person types and sees.
 //!
-//! [`args`] is the command line, `commands/` has one file a command, [`output`] is the only place that prints, [`exit`] the exit codes, and
-//! [`dial`] the way to the coordinator. Data goes to stdout; progress, notes and errors to stderr.
+//! [`args`] is the command line, `commands/` has one file a command, [`text`] says how views read at a
+//! terminal, and [`dial`] is the way to the coordinator, which has made what is shown.
 
 mod args;
-mod certs_view;
 mod commands;
 mod dial;
-mod exit;
 #[cfg(test)]
 mod manual;
-pub mod output;
-mod plan_view;
-mod status_view;
+mod text;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use exit::Exit;
-
+use crate::console::output;
 use args::Args;
 
 /// Runs the program.

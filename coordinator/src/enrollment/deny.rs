@@ -4,21 +4,19 @@
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
-use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::name::NodeId;
 
-use crate::store::records::NodeRecord;
+use crate::store::records::{IdentityRecord, WishesRecord};
 use crate::store::{Change, Store, StoreError};
 
 /// Why a node was not denied.
 #[derive(Debug, thiserror::Error)]
 pub enum DenyError {
     /// It has no identity.
-    #[error("{node} has not joined {cluster}: there is nothing to deny")]
+    #[error("{node} has not joined: there is nothing to deny")]
     Unknown {
         /// The node.
-        node: NodeName,
-        /// The cluster.
-        cluster: ClusterName,
+        node: NodeId,
     },
     /// The store.
     #[error(transparent)]
@@ -38,17 +36,17 @@ impl Help for DenyError {
 ///
 /// # Errors
 /// See [`DenyError`].
-pub async fn deny(
-    store: &Store,
-    cluster: &ClusterName,
-    node: &NodeName,
-    now: Timestamp,
-) -> Result<(), DenyError> {
-    let unknown = || DenyError::Unknown { node: node.clone(), cluster: cluster.clone() };
-    let (record, revision) = store.node(cluster, node).await?.ok_or_else(unknown)?;
-    if record.denied.is_some() {
+pub async fn deny(store: &Store, node: &NodeId, now: Timestamp) -> Result<(), DenyError> {
+    let identity = store.read::<IdentityRecord>(node).await?;
+    let (_, revision) = identity.ok_or_else(|| DenyError::Unknown { node: node.clone() })?;
+    let (wishes, of_wishes) = store.wishes(node).await?;
+    if wishes.denied.is_some() {
         return Ok(());
     }
-    let record = NodeRecord { denied: Some(now), pending: None, ..record };
-    Ok(store.commit(Change::default().node(cluster, node, &record, Some(revision))).await?)
+    let denied = WishesRecord { denied: Some(now), ..wishes };
+    // of the identity that is seen here: one that takes its place meanwhile is another one to deny
+    let change = Change::default()
+        .expect::<IdentityRecord>(node, Some(revision))
+        .put(node, &denied, of_wishes);
+    Ok(store.commit(change).await?)
 }

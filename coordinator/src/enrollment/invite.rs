@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
-use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::name::NodeId;
 use pilaster_common::token::JoinToken;
 
-use crate::store::records::{Phase, Purpose, TokenRecord};
+use crate::store::records::{
+    FormationRecord, IdentityRecord, Phase, Purpose, TokenRecord, WishesRecord,
+};
 use crate::store::{Change, Store, StoreError};
 
 /// Life of a token when nothing is said (docs/PROTOCOL.md, Token).
@@ -25,27 +27,14 @@ pub enum InviteError {
         given: u64,
     },
     /// The node has an identity.
-    #[error("{node} has joined {cluster} already")]
-    Joined {
-        /// The node.
-        node: NodeName,
-        /// The cluster.
-        cluster: ClusterName,
-    },
+    #[error("{} has joined {} already", .0.node, .0.cluster)]
+    Joined(NodeId),
     /// A person said no.
-    #[error("{node} was denied")]
-    Denied {
-        /// The node.
-        node: NodeName,
-    },
+    #[error("{} was denied", .0.node)]
+    Denied(NodeId),
     /// The member would have to be replaced, not only its identity.
-    #[error("{cluster} has formed: a new card for {node} is a new member of etcd")]
-    Formed {
-        /// The node.
-        node: NodeName,
-        /// The cluster.
-        cluster: ClusterName,
-    },
+    #[error("{} has formed: a new card for {} is a new member of etcd", .0.cluster, .0.node)]
+    Formed(NodeId),
     /// No random bytes.
     #[error("the operating system has no random bytes to give")]
     Random,
@@ -58,13 +47,11 @@ impl Help for InviteError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Life { .. } => Some(format!("give 1s to {}h", LIFE_MAX.as_secs() / 3600)),
-            Self::Joined { node, .. } => Some(format!(
+            Self::Joined(NodeId { node, .. }) => Some(format!(
                 "if its card was lost or written anew: coordctl enroll {node} --replace"
             )),
-            Self::Denied { .. } => {
-                Some("give the host another name, and that one to the spec".into())
-            }
-            Self::Formed { .. } => {
+            Self::Denied(_) => Some("give the host another name, and that one to the spec".into()),
+            Self::Formed(_) => {
                 Some("replacing a member of a formed cluster comes later; the others go on".into())
             }
             Self::Random => None,
@@ -80,7 +67,7 @@ impl Help for InviteError {
 pub async fn invite(
     store: &Store,
     pin: [u8; 32],
-    (cluster, node): (&ClusterName, &NodeName),
+    node: &NodeId,
     purpose: Purpose,
     valid_for: Duration,
     now: Timestamp,
@@ -88,31 +75,28 @@ pub async fn invite(
     if valid_for.is_zero() || valid_for > LIFE_MAX {
         return Err(InviteError::Life { given: valid_for.as_secs() });
     }
-    let joined = store.node(cluster, node).await?;
-    let (node_name, cluster_name) = (node.clone(), cluster.clone());
-    if joined.as_ref().is_some_and(|(record, _)| record.denied.is_some()) {
-        return Err(InviteError::Denied { node: node_name });
+    let wishes = store.read::<WishesRecord>(node).await?;
+    if wishes.is_some_and(|(wishes, _)| wishes.denied.is_some()) {
+        return Err(InviteError::Denied(node.clone()));
     }
-    if joined.is_some() && purpose == Purpose::New {
-        return Err(InviteError::Joined { node: node_name, cluster: cluster_name });
+    if purpose == Purpose::New && store.read::<IdentityRecord>(node).await?.is_some() {
+        return Err(InviteError::Joined(node.clone()));
     }
     if purpose == Purpose::Replace {
-        let gathering =
-            store.formation(cluster).await?.is_some_and(|(f, _)| f.phase == Phase::Gathering);
-        if !gathering {
-            return Err(InviteError::Formed { node: node_name, cluster: cluster_name });
+        let formation = store.read::<FormationRecord>(&node.cluster).await?;
+        if formation.is_none_or(|(record, _)| record.phase != Phase::Gathering) {
+            return Err(InviteError::Formed(node.clone()));
         }
     }
     let token = JoinToken::generate(pin).map_err(|_| InviteError::Random)?;
     let expires = now.plus(valid_for);
     let record = TokenRecord {
         proof_key: token.proof_key().to_bytes(),
-        cluster: cluster.clone(),
         node: node.clone(),
         purpose,
         expires,
         used_by: None,
     };
-    store.commit(Change::default().token(&token.id, &record, None)).await?;
+    store.commit(Change::default().put(&token.id, &record, None)).await?;
     Ok((token, expires))
 }

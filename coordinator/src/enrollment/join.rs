@@ -3,7 +3,6 @@
 //! [`decide`] is pure and has every reason for a refusal; [`join`] reads, asks, signs and records in one compare-and-set, so that of
 //! two nodes with one token one wins, and a lost reply is given again. Keeps promises 2 and 3.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -11,21 +10,24 @@ use pilaster_common::certificate::{self, BadCertificate};
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
 use pilaster_common::failpoint;
-use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::name::{NodeId, NodeName};
 use pilaster_common::token::{Exporter, ProofKey};
 use rustls_pki_types::CertificateDer;
 
-use super::address::{self, NoAddress};
 use crate::ca::issue;
 use crate::ca::sign::{Authority, SignError};
-use crate::store::records::{IdentityRecord, KeyRecord, NodeRecord, Purpose, TokenRecord};
+use crate::plan::addresses::{self, NoAddress};
+use crate::spec::ClusterSpec;
+use crate::store::records::{
+    IdentityRecord, IssuedIdentity, KeyRecord, Purpose, StateRecord, TokenRecord, WishesRecord,
+};
 use crate::store::{Change, Store, StoreError};
 
 /// What a node says when it asks to join.
 #[derive(Debug)]
 pub struct JoinClaim {
     /// Which token.
-    pub token_id: Vec<u8>,
+    pub token_id: [u8; 8],
     /// Its host name.
     pub node: NodeName,
     /// PKCS#10, DER.
@@ -124,11 +126,11 @@ impl Help for JoinRefusal {
 /// An identity, as handed out.
 #[derive(Debug)]
 pub struct Joined {
-    /// The node's cluster.
-    pub cluster: ClusterName,
+    /// Whose it is.
+    pub node: NodeId,
     /// The certificate.
     pub certificate: CertificateDer<'static>,
-    /// The address that the node is known by.
+    /// The address with which it has joined.
     pub address: Ipv4Addr,
 }
 
@@ -136,7 +138,8 @@ pub struct Joined {
 #[derive(Debug)]
 struct Known<'a> {
     token: &'a TokenRecord,
-    node: Option<&'a NodeRecord>,
+    identity: Option<&'a IdentityRecord>,
+    wishes: &'a WishesRecord,
     key_owner: Option<&'a KeyRecord>,
 }
 
@@ -149,20 +152,20 @@ enum Decision {
     Issue,
 }
 
-/// Lets a node in, or says why not. When someone else was faster it looks once more: it may have been an earlier try of the same node.
+/// Lets a node in, or says why not. When someone else was faster it looks once more: it may have been an
+/// earlier try of the same node.
 ///
 /// # Errors
 /// See [`JoinRefusal`].
 pub async fn join(
     store: &Store,
     control: &Authority,
-    installation: &str,
     claim: &JoinClaim,
     now: Timestamp,
 ) -> Result<Joined, JoinRefusal> {
-    match try_join(store, control, installation, claim, now).await {
-        Err(JoinRefusal::Store(StoreError::Conflict)) => {
-            try_join(store, control, installation, claim, now).await
+    match try_join(store, control, claim, now).await {
+        Err(JoinRefusal::Store(error)) if error.is_conflict() => {
+            try_join(store, control, claim, now).await
         }
         outcome => outcome,
     }
@@ -171,75 +174,90 @@ pub async fn join(
 async fn try_join(
     store: &Store,
     control: &Authority,
-    installation: &str,
     claim: &JoinClaim,
     now: Timestamp,
 ) -> Result<Joined, JoinRefusal> {
-    let (token, token_revision) =
-        store.token(&claim.token_id).await?.ok_or(JoinRefusal::NotProven)?;
+    let token = store.read::<TokenRecord>(&claim.token_id).await?;
+    let (token, of_token) = token.ok_or(JoinRefusal::NotProven)?;
     prove(&token, claim)?;
-    let cluster = token.cluster.clone();
+    let node = NodeId::new(&token.node.cluster, &claim.node);
     let key = certificate::read_request(&claim.csr)?;
     let key_hash = certificate::key_hash(&key);
-    let node = store.node(&cluster, &claim.node).await?;
-    let key_owner = store.public_key(&key_hash).await?;
+    let identity = store.read::<IdentityRecord>(&node).await?;
+    let wishes = store.read::<WishesRecord>(&node).await?;
+    let (wishes, of_wishes) = wishes.map_or_else(Default::default, |(w, rev)| (w, Some(rev)));
+    let key_owner = store.read::<KeyRecord>(&key_hash).await?.map(|(owner, _)| owner);
     let known = Known {
         token: &token,
-        node: node.as_ref().map(|(record, _)| record),
+        identity: identity.as_ref().map(|(record, _)| record),
+        wishes: &wishes,
         key_owner: key_owner.as_ref(),
     };
     let decision = decide(&known, claim, &key_hash, now)?;
     let used = TokenRecord { used_by: Some(key_hash), ..token.clone() };
-    let change = Change::default().token(&claim.token_id, &used, Some(token_revision));
+    let change = Change::default()
+        .put(&claim.token_id, &used, Some(of_token))
+        .expect::<WishesRecord>(&node, of_wishes);
     if decision == Decision::Again {
-        let (record, _) = node.expect("only a node that joined is answered again");
+        let (record, _) = identity.expect("only a node that joined is answered again");
         if token.used_by.is_none() {
             store.commit(change).await?;
         }
         let certificate = record.current.certificate.into();
-        return Ok(Joined { cluster, certificate, address: record.address });
+        return Ok(Joined { node, certificate, address: record.address });
     }
-    let spec = store.spec(&cluster).await?.ok_or_else(|| NoAddress::NotInSpec {
-        node: claim.node.clone(),
-        cluster: cluster.to_string(),
+    let spec = store.spec(&node.cluster).await?.ok_or_else(|| NoAddress::NotInSpec {
+        node: node.node.clone(),
+        cluster: node.cluster.to_string(),
     })?;
-    let approved = store.approval(&cluster, &claim.node).await?.map(|record| record.address);
-    let taken = address::taken(&spec, &store.nodes(&cluster).await?);
-    let address = address::choose(&spec, &claim.node, &claim.eth0, approved, &taken)?;
-    let leaf = issue::identity(installation, &spec, &claim.node, now);
-    let current = identity_record(control.sign(&leaf, &key)?, key_hash)?;
+    let taken = known_addresses(store, &spec).await?;
+    let address = addresses::choose(&spec, &node.node, &claim.eth0, wishes.approved, &taken)?;
+    let leaf = issue::identity(&store.installation().id, &spec, &node.node, now);
+    let current = issued(control.sign(&leaf, &key)?, key_hash)?;
     let certificate = current.certificate.clone().into();
-    let (before, revision) =
-        node.map_or((None, None), |(record, revision)| (Some(record), Some(revision)));
-    let record = NodeRecord {
+    let (before, revision) = identity.unzip();
+    let record = IdentityRecord {
         current,
         pending: None,
         sequence: before.as_ref().map_or(1, |record| record.sequence + 1),
-        denied: None,
         address,
         joined: now,
-        replace: BTreeMap::new(),
-        generation: before.map_or(0, |record| record.generation), // only ever rises, for a new card too
-        desired_hash: vec![],
     };
-    let owner = KeyRecord { cluster: cluster.clone(), node: claim.node.clone() };
-    let mut change = change.node(&cluster, &claim.node, &record, revision);
+    let mut change = change.put(&node, &record, revision);
     if key_owner.is_none() {
-        change = change.public_key(&key_hash, &owner);
+        change = change.put(&key_hash, &KeyRecord { node: node.clone() }, None);
     }
     failpoint!("join.decided");
     store.commit(change).await?;
     failpoint!("join.committed");
-    Ok(Joined { cluster, certificate, address })
+    Ok(Joined { node, certificate, address })
+}
+
+/// By which addresses the members of a spec are known that have joined: what they were sent last, else
+/// what they joined with. One that has gone from the spec holds none.
+async fn known_addresses(
+    store: &Store,
+    spec: &ClusterSpec,
+) -> Result<Vec<(NodeName, Ipv4Addr)>, StoreError> {
+    let identities = store.of_cluster::<IdentityRecord>(&spec.cluster).await?;
+    let states = store.of_cluster::<StateRecord>(&spec.cluster).await?;
+    let address = |node: &NodeId, joined_with: Ipv4Addr| {
+        let state = states.iter().find(|(other, _)| other == node);
+        state.map_or(joined_with, |(_, (state, _))| state.address)
+    };
+    let present = identities.iter().filter(|(node, _)| spec.member(&node.node).is_some());
+    let known =
+        present.map(|(node, (record, _))| (node.node.clone(), address(node, record.address)));
+    Ok(known.collect())
 }
 
 /// What is remembered of a certificate that was handed out.
-pub(super) fn identity_record(
+pub(super) fn issued(
     certificate: CertificateDer<'static>,
     key_hash: [u8; 32],
-) -> Result<IdentityRecord, BadCertificate> {
+) -> Result<IssuedIdentity, BadCertificate> {
     let facts = certificate::read(&certificate)?;
-    Ok(IdentityRecord {
+    Ok(IssuedIdentity {
         key_hash,
         certificate: certificate.to_vec(),
         serial: facts.serial,
@@ -263,32 +281,32 @@ fn decide(
     key_hash: &[u8; 32],
     now: Timestamp,
 ) -> Result<Decision, JoinRefusal> {
-    let Known { token, node, key_owner } = known;
+    let Known { token, identity, wishes, key_owner } = known;
     if now >= token.expires {
         return Err(JoinRefusal::Expired { expires: token.expires });
     }
-    if token.node != claim.node {
+    if token.node.node != claim.node {
         return Err(JoinRefusal::OtherNode {
-            wanted: token.node.clone(),
+            wanted: token.node.node.clone(),
             given: claim.node.clone(),
         });
     }
-    if node.is_some_and(|node| node.denied.is_some()) {
+    if wishes.denied.is_some() {
         return Err(JoinRefusal::Denied { node: claim.node.clone() });
     }
     if token.used_by.is_some_and(|used_by| used_by != *key_hash) {
         return Err(JoinRefusal::Used);
     }
-    let own = |owner: &&KeyRecord| owner.node != claim.node || owner.cluster != token.cluster;
-    if let Some(KeyRecord { node: other, .. }) = key_owner.filter(own) {
-        return Err(JoinRefusal::ForeignKey { node: claim.node.clone(), other: other.clone() });
+    if let Some(KeyRecord { node: other }) = key_owner.filter(|owner| owner.node != token.node) {
+        let (node, other) = (claim.node.clone(), other.node.clone());
+        return Err(JoinRefusal::ForeignKey { node, other });
     }
-    match node {
+    match identity {
         // the reply was lost, or the token ended before it came: the key is the node's, and so is the answer
-        Some(node) if node.current.key_hash == *key_hash && now < node.current.not_after => {
+        Some(known) if known.current.key_hash == *key_hash && now < known.current.not_after => {
             Ok(Decision::Again)
         }
-        Some(node) if node.current.key_hash != *key_hash && token.purpose == Purpose::New => {
+        Some(known) if known.current.key_hash != *key_hash && token.purpose == Purpose::New => {
             Err(JoinRefusal::Joined { node: claim.node.clone() })
         }
         _ => Ok(Decision::Issue),
@@ -304,8 +322,9 @@ mod tests {
 
     use super::*;
     use crate::ca::sign::PathLength;
+    use crate::enrollment::deny::deny;
     use crate::enrollment::invite::{LIFE_DEFAULT, invite};
-    use crate::store::RedbStore;
+    use crate::store::MemoryStore;
     use crate::store::records::{ClusterRecord, FormationRecord, Phase};
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -316,40 +335,41 @@ mod tests {
         store: Store,
         control: Authority,
         token: JoinToken,
-        _folder: tempfile::TempDir,
+    }
+
+    fn node() -> NodeId {
+        NodeId { cluster: "c".parse().expect("good"), node: "m-1".parse().expect("good") }
     }
 
     impl World {
         async fn new() -> Self {
-            let folder = tempfile::tempdir().expect("folder");
-            let store = RedbStore::open(&folder.path().join("store")).expect("opens");
-            let store = Store::new(Arc::new(store));
+            let store = Store::begin(Arc::new(MemoryStore::default()), || "i".into()).await;
+            let store = store.expect("begins");
             let control =
                 Authority::generate("control", PathLength::Unbounded, NOW).expect("makes");
-            let (cluster, node) = ("c".parse().expect("good"), "m-1".parse().expect("good"));
-            let spec = ClusterRecord { spec: SPEC.into(), accepted: Default::default() };
-            store.commit(Change::default().cluster(&cluster, &spec, None)).await.expect("commits");
-            let (token, _) =
-                invite(&store, control.pin(), (&cluster, &node), Purpose::New, LIFE_DEFAULT, NOW)
-                    .await
-                    .expect("mints");
-            Self { store, control, token, _folder: folder }
+            let spec = ClusterRecord {
+                spec: crate::spec::parse(SPEC).expect("good"),
+                text: SPEC.into(),
+                accepted: Default::default(),
+            };
+            let formation = FormationRecord { token: "t".into(), phase: Phase::Gathering };
+            let cluster = node().cluster;
+            let change =
+                Change::default().put(&cluster, &spec, None).put(&cluster, &formation, None);
+            store.commit(change).await.expect("commits");
+            let pin = control.pin();
+            let token = invite(&store, pin, &node(), Purpose::New, LIFE_DEFAULT, NOW).await;
+            Self { store, control, token: token.expect("mints").0 }
         }
 
         /// Another token for m-1, in place of the first.
         async fn replacing(mut self) -> Self {
-            let (cluster, node) = ("c".parse().expect("good"), "m-1".parse().expect("good"));
-            let formation = FormationRecord { token: "t".into(), phase: Phase::Gathering };
-            let change = Change::default().formation(&cluster, &formation, None);
-            self.store.commit(change).await.expect("commits");
-            let whom = (&cluster, &node);
-            let again =
-                invite(&self.store, self.control.pin(), whom, Purpose::New, LIFE_DEFAULT, NOW)
-                    .await;
+            let (pin, node) = (self.control.pin(), node());
+            let mint = |purpose| invite(&self.store, pin, &node, purpose, LIFE_DEFAULT, NOW);
+            let again = mint(Purpose::New).await;
             assert!(again.is_err(), "a joined node gets no second token unless it is said why");
-            let pin = self.control.pin();
-            let minted = invite(&self.store, pin, whom, Purpose::Replace, LIFE_DEFAULT, NOW).await;
-            (self.token, _) = minted.expect("mints");
+            let (token, _) = mint(Purpose::Replace).await.expect("mints");
+            self.token = token;
             self
         }
 
@@ -358,7 +378,7 @@ mod tests {
             let exporter = [7; 32];
             let mac = self.token.proof_key().prove(&exporter, &csr, node);
             JoinClaim {
-                token_id: self.token.id.to_vec(),
+                token_id: self.token.id,
                 node: node.parse().expect("good"),
                 csr,
                 mac,
@@ -368,7 +388,11 @@ mod tests {
         }
 
         async fn join(&self, claim: &JoinClaim, now: Timestamp) -> Result<Joined, JoinRefusal> {
-            join(&self.store, &self.control, "i", claim, now).await
+            join(&self.store, &self.control, claim, now).await
+        }
+
+        async fn identity(&self) -> IdentityRecord {
+            self.store.read(&node()).await.expect("reads").expect("there").0
         }
     }
 
@@ -402,13 +426,20 @@ mod tests {
         let world = world.replacing().await;
         let second = world.join(&world.claim("m-1", &key()), NOW).await.expect("lets in");
         assert_ne!(first.certificate, second.certificate);
-        let (record, _) = world
-            .store
-            .node(&"c".parse().expect("good"), &"m-1".parse().expect("good"))
-            .await
-            .expect("reads")
-            .expect("there");
+        let record = world.identity().await;
         assert_eq!((record.current.certificate, record.sequence), (second.certificate.to_vec(), 2));
+    }
+
+    #[tokio::test]
+    async fn denied_node_cannot_join_with_a_token_that_it_had_before() {
+        let (world, key) = (World::new().await, key());
+        world.join(&world.claim("m-1", &key), NOW).await.expect("lets in");
+        let world = world.replacing().await;
+        deny(&world.store, &node(), NOW).await.expect("denies");
+        for key in [key, self::key()] {
+            let refused = world.join(&world.claim("m-1", &key), NOW).await;
+            assert!(matches!(refused, Err(JoinRefusal::Denied { .. })), "{refused:?}");
+        }
     }
 
     #[tokio::test]

@@ -7,26 +7,21 @@ use pilaster_common::certificate::{self, BadCertificate};
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
 use pilaster_common::failpoint;
-use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::name::NodeId;
 use rustls_pki_types::CertificateDer;
 
-use super::join::identity_record;
+use super::join::issued;
 use crate::ca::issue;
 use crate::ca::sign::{Authority, SignError};
-use crate::store::records::{KeyRecord, NodeRecord};
-use crate::store::{Change, Store, StoreError};
+use crate::store::records::{IdentityRecord, KeyRecord};
+use crate::store::{Change, Revised, Store, StoreError};
 
 /// Why no identity was renewed.
 #[derive(Debug, thiserror::Error)]
 pub enum RenewError {
     /// The node has gone from the spec or from the store.
-    #[error("{node} is not a node of {cluster} any more")]
-    Gone {
-        /// The node.
-        node: NodeName,
-        /// The cluster.
-        cluster: ClusterName,
-    },
+    #[error("{} is not a node of {} any more", .0.node, .0.cluster)]
+    Gone(NodeId),
     /// The key has been used before.
     #[error("the key is known already: each identity has a key of its own")]
     KnownKey,
@@ -55,7 +50,7 @@ pub enum Slot {
 }
 
 /// The slot of the certificate with this serial.
-pub fn slot_of(record: &NodeRecord, serial: &[u8]) -> Slot {
+pub fn slot_of(record: &IdentityRecord, serial: &[u8]) -> Slot {
     if record.current.serial == serial {
         Slot::Current
     } else if record.pending.as_ref().is_some_and(|pending| pending.serial == serial) {
@@ -66,45 +61,67 @@ pub fn slot_of(record: &NodeRecord, serial: &[u8]) -> Slot {
 }
 
 /// `record` after the first use of its pending identity.
-pub fn promoted(record: NodeRecord) -> NodeRecord {
+fn promoted(record: IdentityRecord) -> IdentityRecord {
     match record.pending {
-        Some(pending) => {
-            NodeRecord { current: pending, pending: None, sequence: record.sequence + 1, ..record }
+        Some(current) => {
+            let sequence = record.sequence + 1;
+            IdentityRecord { current, pending: None, sequence, ..record }
         }
         None => record,
     }
 }
 
-/// Signs a new key of a node whose identity the handshake has verified. The same key again gets the same answer.
+/// Notes the first use of a node's pending identity, which makes it the current one. Whoever was faster
+/// has noted it, or has changed the record in another way: then the next message is checked again.
+///
+/// # Errors
+/// The store failed.
+pub async fn promote(
+    store: &Store,
+    node: &NodeId,
+    (record, revision): Revised<IdentityRecord>,
+) -> Result<(), StoreError> {
+    match store.commit(Change::default().put(node, &promoted(record), Some(revision))).await {
+        Ok(()) => {
+            failpoint!("renew.promoted");
+            tracing::info!(%node, "uses its new identity");
+            Ok(())
+        }
+        Err(error) if error.is_conflict() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Signs a new key of a node whose identity the handshake has verified. The same key again gets the
+/// same answer.
 ///
 /// # Errors
 /// See [`RenewError`].
 pub async fn renew(
     store: &Store,
     control: &Authority,
-    installation: &str,
-    (cluster, node): (&ClusterName, &NodeName),
+    node: &NodeId,
     csr: &[u8],
     now: Timestamp,
 ) -> Result<CertificateDer<'static>, RenewError> {
-    let gone = || RenewError::Gone { node: node.clone(), cluster: cluster.clone() };
+    let gone = || RenewError::Gone(node.clone());
     let key = certificate::read_request(csr)?;
     let key_hash = certificate::key_hash(&key);
-    let (record, revision) = store.node(cluster, node).await?.ok_or_else(gone)?;
+    let (record, revision) = store.read::<IdentityRecord>(node).await?.ok_or_else(gone)?;
     if let Some(pending) = record.pending.as_ref().filter(|pending| pending.key_hash == key_hash) {
         return Ok(pending.certificate.clone().into());
     }
-    if store.public_key(&key_hash).await?.is_some() {
+    if store.read::<KeyRecord>(&key_hash).await?.is_some() {
         return Err(RenewError::KnownKey);
     }
-    let spec =
-        store.spec(cluster).await?.filter(|spec| spec.member(node).is_some()).ok_or_else(gone)?;
-    let certificate = control.sign(&issue::identity(installation, &spec, node, now), &key)?;
-    let pending = Some(identity_record(certificate.clone(), key_hash)?);
-    let owner = KeyRecord { cluster: cluster.clone(), node: node.clone() };
+    let spec = store.spec(&node.cluster).await?;
+    let spec = spec.filter(|spec| spec.member(&node.node).is_some()).ok_or_else(gone)?;
+    let leaf = issue::identity(&store.installation().id, &spec, &node.node, now);
+    let certificate = control.sign(&leaf, &key)?;
+    let pending = Some(issued(certificate.clone(), key_hash)?);
     let change = Change::default()
-        .node(cluster, node, &NodeRecord { pending, ..record }, Some(revision))
-        .public_key(&key_hash, &owner);
+        .put(node, &IdentityRecord { pending, ..record }, Some(revision))
+        .put(&key_hash, &KeyRecord { node: node.clone() }, None);
     failpoint!("renew.decided");
     store.commit(change).await?;
     failpoint!("renew.committed");

@@ -4,7 +4,7 @@ use pilaster_common::etcd_conf::{EtcdVersion, Standing};
 use pilaster_common::name::NodeName;
 
 /// A line for each release that is old or bad, with the nodes that have it.
-pub fn warnings<'a>(
+pub(super) fn warnings<'a>(
     versions: impl Iterator<Item = (&'a NodeName, EtcdVersion)>,
 ) -> impl Iterator<Item = String> {
     let mut by_version: Vec<(EtcdVersion, Vec<&NodeName>)> = Vec::new();
@@ -25,7 +25,7 @@ pub fn warnings<'a>(
 }
 
 /// `m-1`, `m-1 and m-2`, `m-1, m-2 and m-3`.
-pub fn list<T: AsRef<str>>(names: &[T]) -> String {
+pub(super) fn list<T: AsRef<str>>(names: &[T]) -> String {
     match names {
         [] => String::new(),
         [only] => only.as_ref().into(),

@@ -1,128 +1,119 @@
-//! What a decision is made from: each node as recorded and as it last reported.
+//! What a pass is made from: every record of a cluster with its revision, and its nodes as seen now.
+//!
+//! Made whole by [`crate::rollout::observe()`]; nothing in here changes while a pass looks at it.
 
-use ipnet::Ipv4Net;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
 use pilaster_common::clock::Timestamp;
-use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::{BadValue, EtcdVersion, Processor, ServiceManager};
-use pilaster_common::name::NodeName;
-use pilaster_common::profile::Profile;
+use pilaster_common::endpoint::Endpoint;
+use pilaster_common::name::{NodeId, NodeName};
+use pilaster_proto::report::Report;
 
-use crate::enrollment::address::NoAddress;
+use super::wait::Wait;
+use crate::ca::vault::Roots;
+use crate::store::Revised;
+use crate::store::records::{
+    ClusterRecord, Configured, FormationRecord, IdentityRecord, StateRecord, WishesRecord,
+};
 
-/// A cluster's members, in the spec's order.
-#[derive(Debug, Clone, Default)]
+/// A cluster.
+#[derive(Debug, Clone)]
 pub struct ClusterView {
-    /// One for each member of the spec.
+    /// What a person wants.
+    pub cluster: Revised<ClusterRecord>,
+    /// How far its formation is.
+    pub formation: Revised<FormationRecord>,
+    /// One for each member of the spec, in its order.
     pub nodes: Vec<NodeView>,
-    /// Whether a person has accepted an etcd that is known to be bad.
-    pub bad_etcd_accepted: bool,
+    /// Nodes with an identity that are not in the spec any more.
+    pub gone: Vec<NodeView>,
+    /// Its CAs.
+    pub roots: Roots,
+    /// Where its agents find this coordinator, best first.
+    pub endpoints: Vec<Endpoint>,
+    /// Of this leadership.
+    pub epoch: u64,
+    /// What the pass before waited for.
+    pub waits: Vec<Wait>,
 }
 
-/// One member.
+/// A node, as recorded and as seen.
 #[derive(Debug, Clone)]
 pub struct NodeView {
-    /// Its name.
-    pub name: NodeName,
-    /// Whether it has an identity.
-    pub joined: bool,
-    /// Generation of its desired state; 0 where none could be made yet.
-    pub desired_generation: u64,
-    /// The last report since this coordinator started, and when it came.
-    pub report: Option<(Report, Timestamp)>,
-    /// Whether its stream stands.
-    pub connected: bool,
-    /// Why none of the addresses that it has now can be its own.
-    pub no_address: Option<NoAddress>,
-    /// What its etcd would not start with: then nothing was sent.
-    pub bad_value: Option<BadValue>,
+    /// Which.
+    pub id: NodeId,
+    /// Who it is; `None` until it has joined.
+    pub identity: Option<Revised<IdentityRecord>>,
+    /// What it was sent last.
+    pub state: Option<Revised<StateRecord>>,
+    /// What people want of it.
+    pub wishes: Option<Revised<WishesRecord>>,
+    /// As it is seen.
+    pub seen: Seen,
 }
 
-impl NodeView {
-    /// What its etcd last said, whether the node is connected now or not.
-    pub fn etcd(&self) -> Option<&EtcdState> {
-        self.report.as_ref().and_then(|(report, _)| report.etcd.as_ref())
+/// A node as it is seen now: since this coordinator started, and no record.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The last report, and when it came.
+    pub report: Option<(Arc<Report>, Timestamp)>,
+    /// Whether its stream stands.
+    pub connected: bool,
+    /// Why its last try to join was refused.
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a node's last try to join was refused, and which addresses it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The cause, as the node was told.
+    pub why: String,
+    /// Global addresses of its eth0: what a person may approve.
+    pub eth0: Vec<Ipv4Addr>,
+}
+
+impl ClusterView {
+    /// The member of this name.
+    pub fn node(&self, name: &NodeName) -> Option<&NodeView> {
+        self.nodes.iter().find(|node| node.id.node == *name)
+    }
+
+    /// The members that have joined, with the address that each is known by, in the spec's order.
+    pub fn joined(&self) -> impl Iterator<Item = (&NodeName, Ipv4Addr)> {
+        self.nodes.iter().filter_map(|node| Some((&node.id.node, node.address()?)))
     }
 }
 
-/// What a node observes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// Facts of the host.
-    pub facts: Facts,
-    /// Epoch that it accepted last.
-    pub epoch: u64,
-    /// Generation that is wholly in place.
-    pub generation: u64,
-    /// Certificates in its files.
-    pub certificates: Vec<Held>,
-    /// The etcd service.
-    pub service: ServiceState,
-    /// etcd itself; `None` where it did not answer.
-    pub etcd: Option<EtcdState>,
-    /// What keeps it from being as desired.
-    pub problems: Vec<Told>,
-}
+impl NodeView {
+    /// The address that it is known by: what it was sent last, else what it joined with.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        let (identity, _) = self.identity.as_ref()?;
+        Some(self.state.as_ref().map_or(identity.address, |(state, _)| state.address))
+    }
 
-/// Facts of a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    /// Global IPv4 addresses of eth0.
-    pub eth0: Vec<Ipv4Net>,
-    /// As uname says.
-    pub architecture: String,
-    /// Of the binary on disk; `None` where there is none, or one that is not known.
-    pub etcd_version: Option<EtcdVersion>,
-    /// What the binary on disk was built for; `None` where an agent does not say.
-    pub etcd_processor: Option<Processor>,
-    /// What keeps services.
-    pub service_manager: ServiceManager,
-    /// Bytes.
-    pub memory_bytes: u64,
-    /// Template versions that the agent can render.
-    pub template_versions: Vec<u32>,
-}
+    /// The last report.
+    pub fn report(&self) -> Option<&Report> {
+        self.seen.report.as_ref().map(|(report, _)| &**report)
+    }
 
-/// A certificate in a file of the node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Its profile.
-    pub profile: Profile,
-    /// Its serial.
-    pub serial: Vec<u8>,
-    /// Until when it is valid.
-    pub not_after: Timestamp,
-    /// Until when the one is valid that the port serves; `None` where it could not be asked.
-    pub served_not_after: Option<Timestamp>,
-}
+    /// The last report, while its stream stands.
+    pub fn live_report(&self) -> Option<&Report> {
+        self.report().filter(|_| self.seen.connected)
+    }
 
-/// State of the etcd service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServiceState {
-    /// No such service.
-    Absent,
-    /// Not running.
-    Stopped,
-    /// Running, as far as the service manager knows.
-    Started,
-    /// The service manager gave up.
-    Crashed,
-}
+    /// What its files say, where it has been told to start.
+    pub fn configured(&self) -> Option<&Configured> {
+        self.state.as_ref().and_then(|(state, _)| state.configured.as_ref())
+    }
 
-/// What a member says of itself and of its cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EtcdState {
-    /// Leader, no alarm, and a linearizable read.
-    pub healthy: bool,
-    /// Its id.
-    pub member_id: u64,
-    /// Its cluster's id.
-    pub cluster_id: u64,
-    /// 0 for none.
-    pub leader_id: u64,
-    /// Does not vote.
-    pub is_learner: bool,
-    /// Errors that it reports, alarms among them.
-    pub errors: Vec<String>,
-    /// Ids and names of all members; empty where it could not tell.
-    pub members: Vec<(u64, String)>,
+    /// What people want of it.
+    pub fn wishes(&self) -> WishesRecord {
+        self.wishes.as_ref().map(|(wishes, _)| wishes.clone()).unwrap_or_default()
+    }
+
+    /// Whether a person denied it.
+    pub fn is_denied(&self) -> bool {
+        self.wishes.as_ref().is_some_and(|(wishes, _)| wishes.denied.is_some())
+    }
 }

@@ -9,5 +9,5 @@ mod offer;
 mod server;
 
 pub use folder::{PublicKey, Repository, RepositoryError};
-pub use offer::Offer;
+pub use offer::{Offer, PackageSource};
 pub use server::serve;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use pilaster_proto::admin::v1 as pb;
+use pilaster_common::endpoint::Endpoint;
+use serde::{Deserialize, Serialize};
 
 use super::PublicKey;
 
@@ -20,19 +21,32 @@ impl Offer {
         Self { key, listens }
     }
 
-    /// For the admin API: at the address that it listens on or, where that is every one, at the host of the first endpoint. None without one.
-    pub(crate) fn to_wire(&self, endpoints: &[String]) -> Option<pb::Repository> {
+    /// For a node: at the address that it listens on or, where that is every one, at the host of the
+    /// first endpoint. None without one.
+    pub(crate) fn to_source(&self, endpoints: &[Endpoint]) -> Option<PackageSource> {
         let place = if self.listens.ip().is_unspecified() {
-            format!("{}:{}", endpoints.first()?.rsplit_once(':')?.0, self.listens.port())
+            format!("{}:{}", endpoints.first()?.host(), self.listens.port())
         } else {
             self.listens.to_string()
         };
-        Some(pb::Repository {
+        Some(PackageSource {
             url: format!("http://{place}"),
             key_name: self.key.name.clone(),
             key_sha256: self.key.sha256.clone(),
         })
     }
+}
+
+/// Where nodes get the agent's package. The hash comes by a way that can be trusted; the key itself does
+/// not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageSource {
+    /// `http://host:port`.
+    pub url: String,
+    /// As apk knows it.
+    pub key_name: String,
+    /// Of the key's file, in hex.
+    pub key_sha256: String,
 }
 
 impl fmt::Display for Offer {
@@ -47,8 +61,9 @@ mod tests {
 
     fn url(listens: &str, endpoints: &[&str]) -> Option<String> {
         let key = PublicKey { name: "k.rsa.pub".into(), sha256: "00".into() };
-        let endpoints: Vec<String> = endpoints.iter().map(|&endpoint| endpoint.into()).collect();
-        Some(Offer::new(key, listens.parse().expect("good")).to_wire(&endpoints)?.url)
+        let endpoints: Vec<Endpoint> =
+            endpoints.iter().map(|endpoint| endpoint.parse().expect("good")).collect();
+        Some(Offer::new(key, listens.parse().expect("good")).to_source(&endpoints)?.url)
     }
 
     #[test]

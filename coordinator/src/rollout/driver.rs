@@ -1,285 +1,205 @@
-//! One pass over a cluster: make each node's desired state, ask the plan, record what it decides, publish.
+//! Runs the passes: look at the whole cluster, ask [`crate::plan::pass()`], commit all or nothing,
+//! publish, and wait for the next reason to look.
 //!
-//! So little that there is little to test: what decides is in [`crate::plan`] and [`crate::render`]. Every record is a
-//! compare-and-set; who is too late reads again. Generations only rise (promise 13).
+//! So little that there is little to test: what decides is in [`crate::plan`]. It is the only part that
+//! writes what was decided; whoever was faster makes it look again. A reason to look is a report, a record
+//! that was changed by whomever, and the time.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use pilaster_common::error::{Help, causes};
-use pilaster_common::name::{ClusterName, NodeName};
-use pilaster_proto::agent::v1 as pb;
-use prost::Message;
-use ring::digest;
-use tokio::sync::Notify;
+use pilaster_common::clock::{BootTime, Clock};
+use pilaster_common::error::{Told, causes};
+use pilaster_common::name::ClusterName;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent_api::wire;
-use crate::ca::vault::VaultError;
-use crate::coordinator::Coordinator;
-use crate::enrollment::address::{self, NoAddress};
-use crate::plan::formation::{Decision, next_step};
-use crate::plan::standing;
-use crate::plan::view::{ClusterView, NodeView};
-use crate::render::{DesiredInput, Made, desired};
-use crate::rollout::fleet::Seen;
-use crate::spec::{self, ClusterSpec};
-use crate::store::records::{Configured, FormationRecord, NodeRecord, Phase, Risk};
-use crate::store::{Change, Revised, StoreError, Wanted};
+use super::fleet::Fleet;
+use super::observe::{PassError, observe};
+use super::wake::Wake;
+use crate::ca::Authorities;
+use crate::config::Endpoints;
+use crate::plan::view::ClusterView;
+use crate::plan::{Pass, Wait, pass};
+use crate::store::records::{ClusterRecord, FormationRecord, IdentityRecord, Phase, WishesRecord};
+use crate::store::{Change, Store, StoreError};
 
-/// Why a pass ended early. The next report tries again: each node sends one a minute.
-#[derive(Debug, thiserror::Error)]
-pub enum AdvanceError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The CAs.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
+/// The first pause after a pass that failed; it doubles with each that follows.
+const FAILED_PAUSE: Duration = Duration::from_secs(1);
+/// The longest: a person who has freed the disk waits no longer for the cluster to go on.
+const FAILED_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Passes in a row that find something to record: a formation has three phases. More mean that something
+/// undoes what is recorded, and are left to the next wake.
+const ROUNDS_MAX: usize = 8;
+
+/// The task.
+#[derive(Clone)]
+pub struct Driver {
+    /// What is remembered.
+    pub store: Store,
+    /// The nodes as they are seen.
+    pub fleet: Arc<Fleet>,
+    /// Who asks for passes.
+    pub wake: Arc<Wake>,
+    /// The clusters' CAs.
+    pub authorities: Arc<Authorities>,
+    /// Where agents find this coordinator.
+    pub endpoints: Endpoints,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
-impl Help for AdvanceError {
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Store(error) => error.help(),
-            Self::Vault(error) => error.help(),
-        }
-    }
+/// When a cluster is looked at again by the time alone, and after how many failures.
+#[derive(Debug, Clone, Copy, Default)]
+struct Later {
+    at: BootTime,
+    failures: u32,
 }
 
-/// Which clusters want a pass.
-#[derive(Debug, Default)]
-pub struct Wake {
-    wanted: Mutex<BTreeSet<ClusterName>>,
-    notify: Notify,
-}
-
-impl Wake {
-    /// Asks for a pass over a cluster; many asks become one pass.
-    pub fn cluster(&self, cluster: &ClusterName) {
-        self.wanted.lock().expect("no holder panics").insert(cluster.clone());
-        self.notify.notify_one();
-    }
-
-    async fn next(&self) -> BTreeSet<ClusterName> {
+impl Driver {
+    /// Runs passes until `shutdown`. Every cluster gets one at the start.
+    ///
+    /// # Errors
+    /// This leadership is over, or the store is gone: the process has to end.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
+        let mut changes = self.store.watch();
+        let mut later: BTreeMap<ClusterName, Later> = BTreeMap::new();
+        self.wake_all().await?;
         loop {
-            let wanted = std::mem::take(&mut *self.wanted.lock().expect("no holder panics"));
-            if !wanted.is_empty() {
-                return wanted;
-            }
-            self.notify.notified().await;
-        }
-    }
-}
-
-/// Runs passes until `shutdown`. Every cluster gets one at the start.
-pub async fn run(coordinator: Arc<Coordinator>, shutdown: CancellationToken) {
-    match coordinator.store.clusters().await {
-        Ok(clusters) => clusters.iter().for_each(|(cluster, _)| coordinator.wake.cluster(cluster)),
-        Err(error) => tracing::error!("cannot read the clusters: {}", causes(&error)),
-    }
-    loop {
-        let clusters = tokio::select! {
-            () = shutdown.cancelled() => return, // cancel-safe: holds nothing
-            clusters = coordinator.wake.next() => clusters, // cancel-safe: takes only what it returns
-        };
-        for cluster in clusters {
-            match advance(&coordinator, &cluster).await {
-                Ok(()) => {}
-                Err(AdvanceError::Store(StoreError::Conflict)) => {
-                    coordinator.wake.cluster(&cluster)
+            let next = later.values().map(|later| later.at).min();
+            let timer = async {
+                match next {
+                    Some(at) => self.clock.sleep_until(at).await,
+                    None => std::future::pending().await,
                 }
-                Err(error) => {
-                    let why = causes(&error);
-                    tracing::error!(%cluster, "cannot go on: {why}");
-                    coordinator.fleet.set_waits(&cluster, vec![why]);
-                }
-            }
-        }
-    }
-}
-
-/// One pass: again as long as the plan decides something that can be recorded at once.
-async fn advance(coordinator: &Coordinator, cluster: &ClusterName) -> Result<(), AdvanceError> {
-    loop {
-        let Some((Wanted { spec, accepted }, of_spec)) = coordinator.store.wanted(cluster).await?
-        else {
-            return Ok(());
-        };
-        let Some((formation, revision)) = coordinator.store.formation(cluster).await? else {
-            return Ok(());
-        };
-        let view = publish_desired(coordinator, &spec, &formation).await?;
-        let view =
-            ClusterView { bad_etcd_accepted: accepted.contains(&Risk::KnownBadEtcd), ..view };
-        coordinator.fleet.set_warnings(cluster, warnings(&spec, &view));
-        let phase = match (next_step(&spec, &formation, &view), &formation.phase) {
-            (Decision::Form { members }, _) => {
-                tracing::info!(%cluster, "every member is ready: the formation begins");
-                Phase::Forming { members, started: BTreeSet::new() }
-            }
-            (Decision::Started { started }, Phase::Forming { members, .. }) => {
-                Phase::Forming { members: members.clone(), started }
-            }
-            (Decision::Formed { cluster_id, members }, _) => {
-                tracing::info!(%cluster, "the cluster {cluster_id:x} has formed");
-                Phase::Formed { cluster_id, members }
-            }
-            (Decision::Wait(blockers), _) => {
-                let waits = blockers.iter().map(ToString::to_string).collect();
-                coordinator.fleet.set_waits(cluster, waits);
-                return Ok(());
-            }
-            (Decision::Started { .. } | Decision::Done, _) => {
-                coordinator.fleet.set_waits(cluster, vec![]);
-                return Ok(());
-            }
-        };
-        let record = FormationRecord { phase, ..formation };
-        // with the spec that it was decided by: one that is applied meanwhile is looked at first
-        let change = Change::default()
-            .formation(cluster, &record, Some(revision))
-            .while_cluster(cluster, of_spec);
-        coordinator.store.commit(change).await?;
-    }
-}
-
-/// Brings every node's desired state up to date, sends it, and answers what the cluster looks like now.
-async fn publish_desired(
-    coordinator: &Coordinator,
-    spec: &ClusterSpec,
-    formation: &FormationRecord,
-) -> Result<ClusterView, AdvanceError> {
-    let cluster = &spec.cluster;
-    let authorities = coordinator.authorities(cluster)?;
-    let endpoints = coordinator.endpoints(spec.network);
-    let seen: Vec<(&NodeName, Seen)> =
-        spec.members.iter().map(|m| (&m.name, coordinator.fleet.seen(cluster, &m.name))).collect();
-    let no_address = match formation.phase {
-        Phase::Gathering => choose_addresses(coordinator, spec, &seen).await?,
-        Phase::Forming { .. } | Phase::Formed { .. } => BTreeMap::new(), // etcd knows it by its address now
-    };
-    let records = coordinator.store.nodes(cluster).await?;
-    let configured = coordinator.store.configured(cluster).await?;
-    let record_of =
-        |name: &NodeName| records.iter().find(|(node, _)| node == name).map(|(_, record)| record);
-    let joined: Vec<(NodeName, Ipv4Addr)> = spec
-        .members
-        .iter()
-        .filter_map(|member| Some((member.name.clone(), record_of(&member.name)?.0.address)))
-        .collect();
-    let mut view = ClusterView::default();
-    for (node, seen) in seen {
-        let record = record_of(node);
-        let (mut generation, mut bad_value, mut notices) = (0, None, vec![]);
-        let configured = configured.iter().find(|(name, _)| name == node).map(|(_, record)| record);
-        if let (Some(record), Some((report, _))) = (record, &seen.report) {
-            let input = DesiredInput {
-                spec,
-                formation,
-                node,
-                record: &record.0,
-                configured,
-                facts: &report.facts,
-                joined: &joined,
-                authorities: &authorities,
-                endpoints: &endpoints,
             };
-            match desired(input) {
-                Ok(Some(made)) => {
-                    generation = send(coordinator, spec, node, record, (configured, &made)).await?;
-                    notices = made.notices.iter().map(ToString::to_string).collect();
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()), // cancel-safe: holds nothing
+                changed = changes.changed() => match changed { // cancel-safe: see there
+                    None => return Ok(()),
+                    Some(Err(_)) => self.wake_all().await?,
+                    Some(Ok(clusters)) => clusters.iter().for_each(|c| self.wake.cluster(c)),
+                },
+                () = timer => { // cancel-safe: set again by what is in `later`
+                    let now = self.clock.boot();
+                    let due = later.iter().filter(|(_, later)| later.at <= now);
+                    let due: Vec<ClusterName> = due.map(|(cluster, _)| cluster.clone()).collect();
+                    for cluster in &due {
+                        later.entry(cluster.clone()).and_modify(|l| l.at = BootTime::MAX);
+                        self.wake.cluster(cluster);
+                    }
                 }
-                Ok(None) => {}
+                clusters = self.wake.next() => for cluster in clusters { // cancel-safe: see there
+                    let failures = later.get(&cluster).map_or(0, |later| later.failures);
+                    match self.go_on(&cluster, failures).await? {
+                        Some(again) => drop(later.insert(cluster, again)),
+                        None => drop(later.remove(&cluster)),
+                    }
+                },
+            }
+        }
+    }
+
+    async fn wake_all(&self) -> Result<(), StoreError> {
+        let clusters = self.store.all::<ClusterRecord>().await?;
+        clusters.iter().for_each(|(cluster, _)| self.wake.cluster(cluster));
+        Ok(())
+    }
+
+    /// Passes over a cluster as long as there is something to record at once. Returns when it is to be
+    /// looked at again by the time alone.
+    async fn go_on(
+        &self,
+        cluster: &ClusterName,
+        failures: u32,
+    ) -> Result<Option<Later>, StoreError> {
+        for _ in 0..ROUNDS_MAX {
+            match self.advance(cluster).await {
+                Ok(Advanced::Again) => {}
+                Ok(Advanced::Rests(None)) => return Ok(None),
+                Ok(Advanced::Rests(Some(span))) => {
+                    return Ok(Some(Later { at: self.clock.boot().plus(span), failures: 0 }));
+                }
+                Err(PassError::Store(error @ StoreError::Fenced { .. })) => return Err(error),
                 Err(error) => {
-                    notices =
-                        vec![format!("nothing is sent: etcd would not start with it: {error}")];
-                    bad_value = Some(error);
+                    tracing::error!(%cluster, "cannot go on: {}", causes(&error));
+                    let told = Told::new("cannot go on", &error);
+                    self.fleet.fail(cluster, Wait::of_coordinator(&told, self.clock.now()));
+                    let pause = FAILED_PAUSE.saturating_mul(1 << failures.min(16));
+                    let at = self.clock.boot().plus(pause.min(FAILED_PAUSE_MAX));
+                    return Ok(Some(Later { at, failures: failures + 1 }));
                 }
             }
         }
-        coordinator.fleet.set_notices(cluster, node, notices);
-        let Seen { report, connected, .. } = seen;
-        view.nodes.push(NodeView {
-            name: node.clone(),
-            joined: record.is_some(),
-            desired_generation: generation,
-            report,
-            connected,
-            no_address: no_address.get(node).cloned(),
-            bad_value,
-        });
+        Ok(None)
     }
-    Ok(view)
-}
 
-/// What `status` says of all members together.
-fn warnings(spec: &ClusterSpec, view: &ClusterView) -> Vec<String> {
-    let versions = view.nodes.iter().filter_map(|node| {
-        let (report, _) = node.report.as_ref()?;
-        Some((&node.name, report.facts.etcd_version?))
-    });
-    spec::warnings(spec).into_iter().chain(standing::warnings(versions)).collect()
-}
-
-/// Before the formation a node's address follows the spec, what a person approved, and what its eth0 has. Records those that have
-/// changed, and answers for whom none can be chosen.
-async fn choose_addresses(
-    coordinator: &Coordinator,
-    spec: &ClusterSpec,
-    seen: &[(&NodeName, Seen)],
-) -> Result<BTreeMap<NodeName, NoAddress>, AdvanceError> {
-    let (store, cluster) = (&coordinator.store, &spec.cluster);
-    let records = store.nodes(cluster).await?;
-    let taken = address::taken(spec, &records);
-    let mut without = BTreeMap::new();
-    for (node, seen) in seen {
-        let record = records.iter().find(|(name, _)| name == *node).map(|(_, record)| record);
-        let (Some((record, revision)), Some((report, _))) = (record, &seen.report) else {
-            continue;
+    /// One pass.
+    async fn advance(&self, cluster: &ClusterName) -> Result<Advanced, PassError> {
+        let Self { store, fleet, authorities, endpoints, clock, wake: _ } = self;
+        let Some(view) = observe(store, fleet, authorities, endpoints, cluster).await? else {
+            return Ok(Advanced::Rests(None));
         };
-        let approved = store.approval(cluster, node).await?.map(|record| record.address);
-        match address::choose(spec, node, &report.facts.eth0, approved, &taken) {
-            Ok(address) if address == record.address => {}
-            Ok(address) => {
-                let record = NodeRecord { address, ..record.clone() };
-                store
-                    .commit(Change::default().node(cluster, node, &record, Some(*revision)))
-                    .await?;
-            }
-            Err(error) => {
-                without.insert((*node).clone(), error);
+        let now = clock.now();
+        let pass = pass(&view, now);
+        let change = to_change(&view, &pass);
+        let records = !change.is_empty();
+        if records {
+            match store.commit(change).await {
+                Err(error) if error.is_conflict() => return Ok(Advanced::Again),
+                committed => committed?,
             }
         }
+        log(cluster, &pass);
+        let (look_again, enters) = (pass.look_again, pass.formation.is_some());
+        fleet.publish(cluster, pass);
+        Ok(if enters { Advanced::Again } else { Advanced::Rests(look_again) })
     }
-    Ok(without)
 }
 
-/// Sends a desired state under its generation: the recorded one while it is the same, else the next.
-async fn send(
-    coordinator: &Coordinator,
-    spec: &ClusterSpec,
-    node: &NodeName,
-    (record, revision): &Revised<NodeRecord>,
-    (configured, made): (Option<&Configured>, &Made),
-) -> Result<u64, AdvanceError> {
-    let message = wire::desired(spec, &made.desired);
-    let hash = digest::digest(&digest::SHA256, &message.encode_to_vec()).as_ref().to_vec();
-    let generation =
-        if record.desired_hash == hash { record.generation } else { record.generation + 1 };
-    // before it is sent: what etcd may read from now on is known after any crash
-    let remember = made.configured.as_ref().filter(|made| Some(*made) != configured);
-    if generation != record.generation || remember.is_some() {
-        let record = NodeRecord { generation, desired_hash: hash, ..record.clone() };
-        let change = Change::default().node(&spec.cluster, node, &record, Some(*revision));
-        let change = match remember {
-            Some(configured) => change.configured(&spec.cluster, node, configured),
-            None => change,
-        };
-        coordinator.store.commit(change).await?;
+/// How a pass ended.
+enum Advanced {
+    /// It was too late, or another step may follow at once.
+    Again,
+    /// Nothing more happens until something changes, or for so long.
+    Rests(Option<Duration>),
+}
+
+/// All that a pass has decided, under every condition by which it was decided: the spec, the formation,
+/// and of each node whose state is recorded who it is and what people want of it.
+fn to_change(view: &ClusterView, pass: &Pass) -> Change {
+    let cluster = &view.cluster.0.spec.cluster;
+    let (formation, of_formation) = &view.formation;
+    let change = Change::default().expect::<ClusterRecord>(cluster, Some(view.cluster.1));
+    let mut change = match &pass.formation {
+        Some(phase) => {
+            let entered = FormationRecord { phase: phase.clone(), ..formation.clone() };
+            change.put(cluster, &entered, Some(*of_formation))
+        }
+        None => change.expect::<FormationRecord>(cluster, Some(*of_formation)),
+    };
+    for node in &view.nodes {
+        let Some(record) = pass.states.get(&node.id.node) else { continue };
+        change = change
+            .put(&node.id, record, revision(&node.state))
+            .expect::<IdentityRecord>(&node.id, revision(&node.identity))
+            .expect::<WishesRecord>(&node.id, revision(&node.wishes));
     }
-    let message = pb::Desired { epoch: coordinator.installation.epoch, generation, ..message };
-    coordinator.fleet.publish(&spec.cluster, node, Arc::new(message));
-    Ok(generation)
+    change
+}
+
+fn revision<R>(record: &Option<(R, u64)>) -> Option<u64> {
+    record.as_ref().map(|(_, revision)| *revision)
+}
+
+fn log(cluster: &ClusterName, pass: &Pass) {
+    match &pass.formation {
+        Some(Phase::Forming { started, .. }) if started.is_empty() => {
+            tracing::info!(%cluster, "every member is ready: the formation begins");
+        }
+        Some(Phase::Formed { cluster_id, .. }) => {
+            tracing::info!(%cluster, "the cluster {cluster_id:x} has formed");
+        }
+        _ => {}
+    }
 }

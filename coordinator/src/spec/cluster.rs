@@ -11,7 +11,7 @@ use pilaster_common::name::{ClusterName, DomainName, HostName, InterfaceName, No
 use super::quantity::{size_text, span_text};
 
 /// A checked spec. Made by [`super::parse()`] only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClusterSpec {
     /// Its name.
     pub cluster: ClusterName,
@@ -36,7 +36,7 @@ pub struct ClusterSpec {
 }
 
 /// One member.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MemberSpec {
     /// Its name.
     pub name: NodeName,
@@ -86,7 +86,7 @@ macro_rules! words {
 }
 
 /// How members find each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum Names {
     /// By a block in `/etc/hosts` that the agent keeps: works while the router boots.
     #[default]
@@ -96,7 +96,7 @@ pub enum Names {
 }
 
 /// What etcd's data lies on: decides its timing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum Storage {
     /// Stalls of over a second happen: heartbeat 500 ms, election 5000 ms.
     #[default]
@@ -106,7 +106,7 @@ pub enum Storage {
 }
 
 /// How much etcd measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Metrics {
     /// etcd's default.
     Basic,
@@ -115,7 +115,7 @@ pub enum Metrics {
 }
 
 /// How much etcd's log says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum LogLevel {
     /// All.
     Debug,
@@ -136,7 +136,7 @@ words!(LogLevel { Debug = "debug", Info = "info", Warn = "warn", Error = "error"
 ///
 /// Names and defaults of etcd are those of its `server/embed/config.go`; what Pilaster sets where nothing is said stands in the table
 /// of keys (`spec::fields`) and is rendered by `render::desired`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct EtcdSettings {
     /// What the data lies on.
     pub storage: Storage,
@@ -279,7 +279,7 @@ impl EtcdSettings {
 }
 
 /// How long certificates live, and when they are renewed (docs/PROTOCOL.md, Certificates).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Lifetimes {
     /// Life of etcd's leaves.
     pub leaf: Duration,

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Expect, KeyValue, Outcome, Transaction};
+use super::kv::{Expect, KeyValue, Outcome, Transaction};
+use super::watch::Changed;
 
 fn put(key: &str, value: &str) -> Transaction {
     Transaction { put: vec![(key.into(), value.into())], ..Transaction::default() }
@@ -18,6 +19,7 @@ fn expecting(expect: &[(&str, Expect)], mut transaction: Transaction) -> Transac
 pub(super) async fn check<S: KeyValue + 'static>(store: Arc<S>) {
     compare_and_set(&*store).await;
     ranges_are_ordered_and_bounded(&*store).await;
+    a_watch_tells_what_was_changed(&*store).await;
     of_many_at_once_one_wins(store).await;
 }
 
@@ -27,7 +29,10 @@ async fn compare_and_set(store: &impl KeyValue) {
     else {
         panic!("the key was absent")
     };
-    assert_eq!(store.commit(expecting(&absent, put("a", "2"))).await, Ok(Outcome::Conflict));
+    assert_eq!(
+        store.commit(expecting(&absent, put("a", "2"))).await,
+        Ok(Outcome::Conflict("a".into()))
+    );
     let now = [("a", Expect::Revision(first))];
     let both = Transaction {
         put: vec![("a".into(), b"3".to_vec()), ("b".into(), b"3".to_vec())],
@@ -37,7 +42,10 @@ async fn compare_and_set(store: &impl KeyValue) {
         panic!("the revision was right")
     };
     assert!(second > first, "revisions rise");
-    assert_eq!(store.commit(expecting(&now, put("b", "4"))).await, Ok(Outcome::Conflict));
+    assert_eq!(
+        store.commit(expecting(&now, put("b", "4"))).await,
+        Ok(Outcome::Conflict("a".into()))
+    );
     let b = store.value("b").await.expect("reads").expect("there");
     assert_eq!(
         (b.value.as_slice(), b.revision),
@@ -57,6 +65,25 @@ async fn ranges_are_ordered_and_bounded(store: &impl KeyValue) {
         store.range("r/").await.expect("reads").into_iter().map(|(key, _)| key).collect();
     assert_eq!(found, ["r/a", "r/a/x", "r/b"]);
     assert!(store.range("none/").await.expect("reads").is_empty());
+}
+
+async fn a_watch_tells_what_was_changed(store: &impl KeyValue) {
+    let mut watch = store.watch("w/");
+    for key in ["w/a", "other", "w/b", "w/a"] {
+        store.commit(put(key, key)).await.expect("commits");
+    }
+    let refused = expecting(&[("w/a", Expect::Absent)], put("w/c", "1"));
+    assert_eq!(store.commit(refused).await, Ok(Outcome::Conflict("w/a".into())));
+    let keys = |keys: &[&str]| Some(Changed::Keys(keys.iter().map(ToString::to_string).collect()));
+    assert_eq!(watch.changed().await, keys(&["w/b", "w/a"]), "each once, and no other");
+    let delete = Transaction { delete: vec!["w/b".into()], ..Transaction::default() };
+    store.commit(delete).await.expect("commits");
+    assert_eq!(watch.changed().await, keys(&["w/b"]));
+    let many = (0..10_000).map(|number| (format!("w/{number}"), vec![])).collect();
+    store.commit(Transaction { put: many, ..Transaction::default() }).await.expect("commits");
+    assert_eq!(watch.changed().await, Some(Changed::Anything), "who is slow reads all again");
+    store.commit(put("w/a", "")).await.expect("commits");
+    assert_eq!(watch.changed().await, keys(&["w/a"]));
 }
 
 async fn of_many_at_once_one_wins<S: KeyValue + 'static>(store: Arc<S>) {

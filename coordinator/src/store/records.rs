@@ -1,15 +1,19 @@
-//! Every value in the store. Stored as JSON; unknown fields are kept out by the format number, not by these types.
+//! Every record there is. An older format lies as a file in `testdata/records`, and is read by a test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::etcd_conf::EtcdConf;
-use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::name::{ClusterName, NodeId, NodeName};
 use pilaster_common::profile::Profile;
 use serde::{Deserialize, Serialize};
 
-/// This installation.
+use super::record::Record;
+use crate::spec::ClusterSpec;
+
+/// This installation. Written by each start, which is the fence of all that the start before it would
+/// still write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installation {
     /// 16 hex digits, in every identity.
@@ -18,42 +22,58 @@ pub struct Installation {
     pub epoch: u64,
 }
 
-/// A cluster's spec, as applied.
+impl Record for Installation {
+    const ROOM: &'static str = "v1/installation";
+    type Key = ();
+}
+
+/// What a person wants of a cluster. Written by `coordctl apply`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterRecord {
-    /// The YAML.
-    pub spec: String,
-    /// What a person has accepted for this cluster.
+    /// The spec as it was understood when it was applied: reading it judges nothing again.
+    pub spec: ClusterSpec,
+    /// The text that it was read from, for a person.
+    pub text: String,
+    /// Risks that a person has accepted by name.
     #[serde(default)]
     pub accepted: BTreeSet<Risk>,
+}
+
+impl Record for ClusterRecord {
+    const ROOM: &'static str = "v1/cluster";
+    type Key = ClusterName;
 }
 
 /// What a person may accept by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(clap::ValueEnum)]
 pub enum Risk {
-    /// A release of etcd that is known to be bad.
+    /// A release of etcd that is known to be bad
     KnownBadEtcd,
 }
 
-/// What a member that takes part in its cluster was configured with last: what its etcd reads at its next start, planned or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Configured {
-    /// Version of the templates of its files.
-    pub template_version: u32,
-    /// Bytes, as reported then.
-    pub memory_bytes: u64,
-    /// The values.
-    pub etcd: EtcdConf,
+impl Risk {
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KnownBadEtcd => "known-bad-etcd",
+        }
+    }
 }
 
-/// How far the first formation is.
+/// How far a cluster's first formation is. Made with the cluster, written by the passes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormationRecord {
     /// `initial-cluster-token`, random.
     pub token: String,
     /// How far it is.
     pub phase: Phase,
+}
+
+impl Record for FormationRecord {
+    const ROOM: &'static str = "v1/formation";
+    type Key = ClusterName;
 }
 
 /// Phases of the first formation.
@@ -66,7 +86,8 @@ pub enum Phase {
     Forming {
         /// Who takes part.
         members: Vec<NodeName>,
-        /// Whose etcd has written the formation to its disk: it is configured with `existing` from then on.
+        /// Whose etcd has written the formation to its disk: it is configured with `existing` from
+        /// then on.
         started: BTreeSet<NodeName>,
     },
     /// The cluster has formed; from here on the configuration says `existing`.
@@ -87,23 +108,112 @@ impl Phase {
             Self::Formed { members, .. } => members.iter().any(|(name, _)| name == node),
         }
     }
+
+    /// Whether members were told to start.
+    pub fn has_begun(&self) -> bool {
+        *self != Self::Gathering
+    }
 }
 
-/// A token that was handed out.
+/// Who a node is. Written by enrollment: Join, Renew, and the first use of what Renew gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityRecord {
+    /// The identity in use.
+    pub current: IssuedIdentity,
+    /// One that was issued and not used yet: its first use makes it the current one.
+    pub pending: Option<IssuedIdentity>,
+    /// Number of the current identity: rises with each that takes its place.
+    pub sequence: u64,
+    /// The address of eth0 with which it joined.
+    pub address: Ipv4Addr,
+    /// When it joined.
+    pub joined: Timestamp,
+}
+
+impl Record for IdentityRecord {
+    const ROOM: &'static str = "v1/identity";
+    type Key = NodeId;
+}
+
+/// An identity that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedIdentity {
+    /// SHA-256 of its public key.
+    pub key_hash: [u8; 32],
+    /// The certificate, DER: the answer to the same request again.
+    pub certificate: Vec<u8>,
+    /// The certificate's serial.
+    pub serial: Vec<u8>,
+    /// The certificate's end.
+    pub not_after: Timestamp,
+}
+
+/// What a node was sent last. Written by the passes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateRecord {
+    /// Of the desired state; only ever rises, for a new card too.
+    pub generation: u64,
+    /// `NodeState::digest` of the desired state with that generation.
+    pub digest: [u8; 32],
+    /// The address of eth0 that the node is known by.
+    pub address: Ipv4Addr,
+    /// What its files say, where it takes part in its cluster: what its etcd reads at its next start,
+    /// planned or not.
+    pub configured: Option<Configured>,
+}
+
+impl Record for StateRecord {
+    const ROOM: &'static str = "v1/state";
+    type Key = NodeId;
+}
+
+/// What a member was configured with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configured {
+    /// Version of the templates of its files.
+    pub template_version: u32,
+    /// Bytes, as reported then.
+    pub memory_bytes: u64,
+    /// The values.
+    pub etcd: EtcdConf,
+}
+
+/// What people want of a node. Written by `coordctl deny`, `approve` and `rotate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WishesRecord {
+    /// When a person denied it: it may not speak, nor come back with a key that is known.
+    pub denied: Option<Timestamp>,
+    /// The address that a person approved for it, beside the spec.
+    pub approved: Option<Ipv4Addr>,
+    /// Serials that are to be replaced; of no effect once the node holds others.
+    pub replace: BTreeMap<Profile, Vec<u8>>,
+}
+
+impl Record for WishesRecord {
+    const ROOM: &'static str = "v1/wishes";
+    type Key = NodeId;
+}
+
+/// A token that was handed out. Written by enrollment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRecord {
     /// HKDF of the secret; never the secret.
     pub proof_key: [u8; 32],
-    /// Good for this cluster.
-    pub cluster: ClusterName,
-    /// Good for this node.
-    pub node: NodeName,
+    /// The node that it lets in.
+    pub node: NodeId,
     /// What it is good for.
     pub purpose: Purpose,
     /// Good until then.
     pub expires: Timestamp,
     /// SHA-256 of the public key that used it.
     pub used_by: Option<[u8; 32]>,
+}
+
+impl Record for TokenRecord {
+    const ROOM: &'static str = "v1/token";
+    /// Its public id.
+    type Key = [u8; 8];
 }
 
 /// What a token is good for.
@@ -116,54 +226,18 @@ pub enum Purpose {
     Replace,
 }
 
-/// A node with an identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeRecord {
-    /// The identity in use.
-    pub current: IdentityRecord,
-    /// One that was issued and not used yet: its first use makes it the current one.
-    pub pending: Option<IdentityRecord>,
-    /// Number of the current identity: rises with each that takes its place.
-    pub sequence: u64,
-    /// When a person denied it: it may not speak, nor come back with a key of these.
-    pub denied: Option<Timestamp>,
-    /// The address of eth0 that it is known by.
-    pub address: Ipv4Addr,
-    /// When it joined.
-    pub joined: Timestamp,
-    /// Serials that a person wants replaced; of no effect once the node holds others.
-    pub replace: BTreeMap<Profile, Vec<u8>>,
-    /// Generation of its desired state.
-    pub generation: u64,
-    /// SHA-256 of that desired state.
-    pub desired_hash: Vec<u8>,
-}
-
-/// An identity that was handed out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdentityRecord {
-    /// SHA-256 of its public key.
-    pub key_hash: [u8; 32],
-    /// The certificate, DER: the answer to the same request again.
-    pub certificate: Vec<u8>,
-    /// The certificate's serial.
-    pub serial: Vec<u8>,
-    /// The certificate's end.
-    pub not_after: Timestamp,
-}
-
-/// An address that a person approved for a node, beside the spec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovalRecord {
-    /// The address.
-    pub address: Ipv4Addr,
-}
-
-/// To whom a public key belongs.
+/// To whom a public key belongs: to one node, for ever. Written by enrollment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
-    /// The cluster.
-    pub cluster: ClusterName,
     /// The node.
-    pub node: NodeName,
+    pub node: NodeId,
 }
+
+impl Record for KeyRecord {
+    const ROOM: &'static str = "v1/key";
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    type Key = [u8; 32];
+}
+
+#[cfg(test)]
+mod tests;

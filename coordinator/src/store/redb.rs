@@ -11,7 +11,8 @@ use redb::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Expect, Failed, KeyValue, Outcome, Transaction, Versioned};
+use super::kv::{Failed, KeyValue, Outcome, Transaction, Versioned};
+use super::watch::{Watch, Watchers};
 
 /// Key → revision (8 bytes, big-endian) and value.
 const VALUES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("values");
@@ -72,6 +73,7 @@ pub struct RedbStore {
     database: Arc<Database>,
     queue: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
+    watchers: Arc<Watchers>,
 }
 
 type Reply = oneshot::Sender<Result<Outcome, Failed>>;
@@ -95,14 +97,15 @@ impl RedbStore {
         check_format(&database, path)?;
         let database = Arc::new(database);
         let (queue, requests) = mpsc::channel(QUEUE);
+        let watchers = Arc::new(Watchers::default());
         let writer = std::thread::Builder::new()
             .name("store".into())
             .spawn({
-                let database = Arc::clone(&database);
-                move || write_loop(&database, requests)
+                let (database, watchers) = (Arc::clone(&database), Arc::clone(&watchers));
+                move || write_loop(&database, &watchers, requests)
             })
             .map_err(|source| fail(redb::Error::Io(source)))?;
-        Ok(Self { database, queue: Some(queue), writer: Some(writer) })
+        Ok(Self { database, queue: Some(queue), writer: Some(writer), watchers })
     }
 }
 
@@ -149,6 +152,10 @@ impl KeyValue for RedbStore {
         queue.send((transaction, reply)).await.map_err(|_| stopped())?;
         outcome.await.map_err(|_| stopped())?
     }
+
+    fn watch(&self, prefix: &str) -> Watch {
+        self.watchers.watch(prefix)
+    }
 }
 
 /// Makes a store under another name first, so that a first start that is cut short leaves none, rather than one without a format.
@@ -189,7 +196,7 @@ fn check_format(database: &Database, path: &Path) -> Result<(), OpenStoreError> 
 }
 
 /// Takes what is waiting, commits it at once, answers each; ends when the store is dropped.
-fn write_loop(database: &Database, mut requests: mpsc::Receiver<Request>) {
+fn write_loop(database: &Database, watchers: &Watchers, mut requests: mpsc::Receiver<Request>) {
     while let Some(first) = requests.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH_MAX
@@ -200,7 +207,11 @@ fn write_loop(database: &Database, mut requests: mpsc::Receiver<Request>) {
         let (transactions, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match write(database, &transactions) {
             Ok(outcomes) => {
-                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                for ((reply, outcome), done) in replies.into_iter().zip(outcomes).zip(&transactions)
+                {
+                    if matches!(outcome, Outcome::Committed(_)) {
+                        watchers.tell(done.keys());
+                    }
                     drop(reply.send(Ok(outcome))); // one who no longer waits has lost nothing
                 }
             }
@@ -218,7 +229,7 @@ fn write(database: &Database, transactions: &[Transaction]) -> Result<Vec<Outcom
     let mut write = database.begin_write()?;
     write.set_two_phase_commit(true); // a crash during recovery cannot corrupt it (redb 4.2's notes)
     let outcomes = apply_all(&write, transactions)?;
-    if outcomes.iter().all(|outcome| *outcome == Outcome::Conflict) {
+    if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Conflict(_))) {
         write.abort()?;
     } else {
         write.commit()?;
@@ -235,16 +246,16 @@ fn apply_all(
     let mut revision = meta.get("revision")?.map_or(0, |revision| revision.value());
     let mut outcomes = Vec::with_capacity(transactions.len());
     for Transaction { expect, put, delete } in transactions {
-        let mut as_expected = true;
+        let mut conflict = None;
         for (key, expected) in expect {
             let present = values.get(key.as_str())?.map(|stored| decode(stored.value()).revision);
-            as_expected &= match expected {
-                Expect::Absent => present.is_none(),
-                Expect::Revision(revision) => present == Some(*revision),
-            };
+            if !expected.holds(present) {
+                conflict = Some(Outcome::Conflict(key.clone()));
+                break;
+            }
         }
-        if !as_expected {
-            outcomes.push(Outcome::Conflict);
+        if let Some(conflict) = conflict {
+            outcomes.push(conflict);
             continue;
         }
         revision += 1;

@@ -1,19 +1,17 @@
-//! The store as the rest of the coordinator sees it: records in, records out, and a revision with which to compare.
+//! The store as the rest of the coordinator sees it: records in, records out, and a revision with
+//! which to compare.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use pilaster_common::error::Help;
-use pilaster_common::name::{ClusterName, NodeName};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use pilaster_common::error::{Code, Help, code};
+use pilaster_common::name::{ClusterName, NodeId};
 
+use super::kv::{Expect, Failed, KeyValue, Outcome, Transaction, Versioned};
+use super::record::{Record, RecordKey};
 use super::records::{
-    ApprovalRecord, ClusterRecord, Configured, FormationRecord, Installation, KeyRecord,
-    NodeRecord, Risk, TokenRecord,
+    ClusterRecord, FormationRecord, IdentityRecord, Installation, StateRecord, WishesRecord,
 };
-use super::{Expect, Failed, KeyValue, Outcome, Transaction, Versioned, keys};
-use crate::spec::{BadSpec, ClusterSpec};
+use super::watch::{Changed, Watch};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -29,332 +27,287 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
-    /// A recorded spec that this version does not take.
-    #[error("the recorded spec of {cluster} is not taken by this version")]
-    Spec {
-        /// Whose.
-        cluster: ClusterName,
-        /// Why.
-        source: BadSpec,
-    },
     /// Someone else was faster; reading again and trying again is right.
-    #[error("the record was changed in between")]
-    Conflict,
+    #[error("the record {key} was changed in between")]
+    Conflict {
+        /// Its key.
+        key: String,
+    },
+    /// Another coordinator has begun a leadership on this store: this one's is over, for good.
+    #[error("another coordinator has taken over: epoch {epoch} is over")]
+    Fenced {
+        /// Of this one.
+        epoch: u64,
+    },
+}
+
+impl StoreError {
+    /// Whether reading again and trying again is right.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
 }
 
 impl Help for StoreError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Failed(_) => "look at the disk that holds the coordinator's state: df -h".into(),
-            Self::Spec { .. } | Self::Record { .. } => {
-                "run the pilaster-coordinator version that wrote it".into()
-            }
-            Self::Conflict => "try again".into(),
+            Self::Record { .. } => "run the pilaster-coordinator version that wrote it".into(),
+            Self::Conflict { .. } => "try again".into(),
+            Self::Fenced { .. } => "use the coordinator that runs now, and stop this one".into(),
         })
     }
-}
 
-/// What a person wants of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// The spec.
-    pub spec: ClusterSpec,
-    /// Risks that were accepted by name.
-    pub accepted: BTreeSet<Risk>,
+    fn code(&self) -> Code {
+        code::STORE
+    }
 }
 
 /// A record and its revision.
 pub type Revised<T> = (T, u64);
 
-/// The typed store.
+/// The typed store, in one leadership: every commit is fenced by its epoch.
 #[derive(Clone)]
 pub struct Store {
     values: Arc<dyn KeyValue>,
-    /// Each cluster's spec as it was read last, by its text: it is asked for with every message, and reading one costs more than all
-    /// else of a small answer. Held only for a comparison and a copy.
-    read_specs: Arc<Mutex<BTreeMap<ClusterName, (String, ClusterSpec)>>>,
+    installation: Arc<Installation>,
+    /// Revision of the installation's record, which only a later leadership changes.
+    fence: u64,
 }
 
 /// A transaction in the making.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Change(Transaction);
 
 impl Change {
-    fn put<T: Serialize>(mut self, key: String, record: &T, expect: Option<Expect>) -> Self {
+    /// Puts a record in place of what was read at `revision`, or of none.
+    pub fn put<R: Record>(self, of: &R::Key, record: &R, revision: Option<u64>) -> Self {
+        let mut change = self.expect::<R>(of, revision);
         let value = serde_json::to_vec(record).expect("records are plain data");
-        if let Some(expect) = expect {
-            self.0.expect.push((key.clone(), expect));
-        }
-        self.0.put.push((key, value));
+        change.0.put.push((R::key(of), value));
+        change
+    }
+
+    /// Takes place only while the record is the one that was read at `revision`, or none is there.
+    pub fn expect<R: Record>(mut self, of: &R::Key, revision: Option<u64>) -> Self {
+        let expect = revision.map_or(Expect::Absent, Expect::Revision);
+        self.0.expect.push((R::key(of), expect));
         self
     }
 
-    /// Takes place only while the spec is the one of this revision.
-    pub fn while_cluster(mut self, cluster: &ClusterName, revision: u64) -> Self {
-        self.0.expect.push((keys::cluster(cluster), Expect::Revision(revision)));
-        self
+    /// Whether nothing would be put.
+    pub fn is_empty(&self) -> bool {
+        self.0.put.is_empty()
     }
-
-    /// Takes place only while the formation is the one of this revision.
-    pub fn while_formation(mut self, cluster: &ClusterName, revision: u64) -> Self {
-        self.0.expect.push((keys::formation(cluster), Expect::Revision(revision)));
-        self
-    }
-
-    /// Puts the formation as what it was made from.
-    pub fn formation(
-        self,
-        cluster: &ClusterName,
-        record: &FormationRecord,
-        revision: Option<u64>,
-    ) -> Self {
-        self.put(keys::formation(cluster), record, Some(expected(revision)))
-    }
-
-    /// Puts a cluster's spec.
-    pub fn cluster(
-        self,
-        cluster: &ClusterName,
-        record: &ClusterRecord,
-        revision: Option<u64>,
-    ) -> Self {
-        self.put(keys::cluster(cluster), record, Some(expected(revision)))
-    }
-
-    /// Puts a node.
-    pub fn node(
-        self,
-        cluster: &ClusterName,
-        node: &NodeName,
-        record: &NodeRecord,
-        revision: Option<u64>,
-    ) -> Self {
-        self.put(keys::node(cluster, node), record, Some(expected(revision)))
-    }
-
-    /// Puts what a member is configured with. Goes with its [`NodeRecord`], which guards it.
-    pub fn configured(self, cluster: &ClusterName, node: &NodeName, record: &Configured) -> Self {
-        self.put(keys::configured(cluster, node), record, None)
-    }
-
-    /// Puts a token.
-    pub fn token(self, id: &[u8], record: &TokenRecord, revision: Option<u64>) -> Self {
-        self.put(keys::token(id), record, Some(expected(revision)))
-    }
-
-    /// Puts what a person approved, whatever stood there.
-    pub fn approval(self, cluster: &ClusterName, node: &NodeName, record: &ApprovalRecord) -> Self {
-        self.put(keys::approval(cluster, node), record, None)
-    }
-
-    /// Notes to whom a public key belongs; it must have been nobody's.
-    pub fn public_key(self, hash: &[u8; 32], owner: &KeyRecord) -> Self {
-        self.put(keys::public_key(hash), owner, Some(Expect::Absent))
-    }
-}
-
-fn expected(revision: Option<u64>) -> Expect {
-    revision.map_or(Expect::Absent, Expect::Revision)
 }
 
 impl Store {
-    /// On any implementation.
-    pub fn new(values: Arc<dyn KeyValue>) -> Self {
-        Self { values, read_specs: Arc::default() }
-    }
-
-    /// Commits durably, all or nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when something was not as expected.
-    pub async fn commit(&self, change: Change) -> Result<(), StoreError> {
-        match self.values.commit(change.0).await? {
-            Outcome::Committed(_) => Ok(()),
-            Outcome::Conflict => Err(StoreError::Conflict),
-        }
-    }
-
     /// Begins a leadership: makes the installation at the first start, and raises its epoch at each.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn begin_epoch(
-        &self,
+    pub async fn begin(
+        values: Arc<dyn KeyValue>,
         new_id: impl FnOnce() -> String,
-    ) -> Result<Installation, StoreError> {
-        let present = self.read::<Installation>(keys::INSTALLATION).await?;
-        let (record, revision) = match present {
+    ) -> Result<Self, StoreError> {
+        let present = read::<Installation>(&*values, &()).await?;
+        let (record, expect) = match present {
             Some((record, revision)) => {
-                (Installation { epoch: record.epoch + 1, ..record }, Some(revision))
+                let epoch = record.epoch + 1;
+                (Installation { epoch, ..record }, Expect::Revision(revision))
             }
-            None => (Installation { id: new_id(), epoch: 1 }, None),
+            None => (Installation { id: new_id(), epoch: 1 }, Expect::Absent),
         };
-        let change =
-            Change::default().put(keys::INSTALLATION.into(), &record, Some(expected(revision)));
-        self.commit(change).await?;
-        Ok(record)
-    }
-
-    /// A cluster's spec.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn cluster(
-        &self,
-        cluster: &ClusterName,
-    ) -> Result<Option<Revised<ClusterRecord>>, StoreError> {
-        self.read(&keys::cluster(cluster)).await
-    }
-
-    /// The wanted spec of a cluster.
-    ///
-    /// # Errors
-    /// See [`StoreError`]; [`StoreError::Spec`] where this version does not take what was recorded.
-    pub async fn spec(&self, cluster: &ClusterName) -> Result<Option<ClusterSpec>, StoreError> {
-        Ok(self.wanted(cluster).await?.map(|(wanted, _)| wanted.spec))
-    }
-
-    /// The same with its revision, and with what a person has accepted.
-    ///
-    /// # Errors
-    /// See [`Store::spec`].
-    pub async fn wanted(
-        &self,
-        cluster: &ClusterName,
-    ) -> Result<Option<Revised<Wanted>>, StoreError> {
-        let Some((record, revision)) = self.cluster(cluster).await? else { return Ok(None) };
-        let spec = self.parsed(cluster, &record.spec);
-        let spec = spec.map_err(|source| StoreError::Spec { cluster: cluster.clone(), source })?;
-        Ok(Some((Wanted { spec, accepted: record.accepted }, revision)))
-    }
-
-    fn parsed(&self, cluster: &ClusterName, text: &str) -> Result<ClusterSpec, BadSpec> {
-        let read = || self.read_specs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, spec)) = read().get(cluster)
-            && known == text
-        {
-            return Ok(spec.clone());
+        let key = Installation::key(&());
+        let value = serde_json::to_vec(&record).expect("records are plain data");
+        let transaction = Transaction {
+            expect: vec![(key.clone(), expect)],
+            put: vec![(key, value)],
+            delete: vec![],
+        };
+        match values.commit(transaction).await? {
+            Outcome::Committed(fence) => Ok(Self { values, installation: Arc::new(record), fence }),
+            Outcome::Conflict(key) => Err(StoreError::Conflict { key }),
         }
-        let spec = crate::spec::parse(text)?;
-        read().insert(cluster.clone(), (text.to_owned(), spec.clone()));
-        Ok(spec)
     }
 
-    /// This installation, once it is one.
+    /// Whether there has been an installation on this store.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn installation(&self) -> Result<Option<Installation>, StoreError> {
-        Ok(self.read(keys::INSTALLATION).await?.map(|(record, _)| record))
+    pub async fn is_new(values: &dyn KeyValue) -> Result<bool, StoreError> {
+        Ok(read::<Installation>(values, &()).await?.is_none())
     }
 
-    /// All clusters, by name.
+    /// This installation, in this leadership.
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// Commits durably, all or nothing, while this leadership lasts.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when something was not as expected, [`StoreError::Fenced`] when this
+    /// leadership is over.
+    pub async fn commit(&self, change: Change) -> Result<(), StoreError> {
+        let fence = Installation::key(&());
+        let mut transaction = change.0;
+        transaction.expect.push((fence.clone(), Expect::Revision(self.fence)));
+        match self.values.commit(transaction).await? {
+            Outcome::Committed(_) => Ok(()),
+            Outcome::Conflict(key) if key == fence => {
+                Err(StoreError::Fenced { epoch: self.installation.epoch })
+            }
+            Outcome::Conflict(key) => Err(StoreError::Conflict { key }),
+        }
+    }
+
+    /// A record.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn clusters(&self) -> Result<Vec<(ClusterName, ClusterRecord)>, StoreError> {
-        self.read_all(keys::CLUSTERS)
-            .await
-            .map(|all| all.into_iter().map(|(name, (r, _))| (name, r)).collect())
+    pub async fn read<R: Record>(&self, of: &R::Key) -> Result<Option<Revised<R>>, StoreError> {
+        read(&*self.values, of).await
     }
 
-    /// A cluster's formation.
+    /// All records of a room. A key that is none of ours is passed over.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn formation(
+    pub async fn all<R: Record>(&self) -> Result<Vec<(R::Key, Revised<R>)>, StoreError> {
+        self.below(format!("{}/", R::ROOM)).await
+    }
+
+    /// All records of a room that belong to a cluster's nodes.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn of_cluster<R: Record>(
         &self,
         cluster: &ClusterName,
-    ) -> Result<Option<Revised<FormationRecord>>, StoreError> {
-        self.read(&keys::formation(cluster)).await
+    ) -> Result<Vec<(R::Key, Revised<R>)>, StoreError> {
+        self.below(format!("{}/{cluster}/", R::ROOM)).await
     }
 
-    /// A node.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn node(
+    async fn below<R: Record>(
         &self,
-        cluster: &ClusterName,
-        node: &NodeName,
-    ) -> Result<Option<Revised<NodeRecord>>, StoreError> {
-        self.read(&keys::node(cluster, node)).await
-    }
-
-    /// All nodes of a cluster that have joined.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn nodes(
-        &self,
-        cluster: &ClusterName,
-    ) -> Result<Vec<(NodeName, Revised<NodeRecord>)>, StoreError> {
-        self.read_all(&keys::nodes(cluster)).await
-    }
-
-    /// What each member of a cluster was configured with last.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn configured(
-        &self,
-        cluster: &ClusterName,
-    ) -> Result<Vec<(NodeName, Configured)>, StoreError> {
-        let all = self.read_all(&keys::all_configured(cluster)).await?;
-        Ok(all.into_iter().map(|(name, (record, _))| (name, record)).collect())
-    }
-
-    /// A token, by its public id.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn token(&self, id: &[u8]) -> Result<Option<Revised<TokenRecord>>, StoreError> {
-        self.read(&keys::token(id)).await
-    }
-
-    /// The address that a person approved for a node.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn approval(
-        &self,
-        cluster: &ClusterName,
-        node: &NodeName,
-    ) -> Result<Option<ApprovalRecord>, StoreError> {
-        Ok(self.read(&keys::approval(cluster, node)).await?.map(|(record, _)| record))
-    }
-
-    /// To whom a public key belongs.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn public_key(&self, hash: &[u8; 32]) -> Result<Option<KeyRecord>, StoreError> {
-        Ok(self.read(&keys::public_key(hash)).await?.map(|(record, _)| record))
-    }
-
-    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Revised<T>>, StoreError> {
-        let Some(stored) = self.values.value(key).await? else { return Ok(None) };
-        decode(key, &stored).map(Some)
-    }
-
-    /// All records below a prefix, by the last part of their key. A key that is no name is none of ours.
-    async fn read_all<N, T>(&self, prefix: &str) -> Result<Vec<(N, Revised<T>)>, StoreError>
-    where
-        N: std::str::FromStr,
-        T: DeserializeOwned,
-    {
+        prefix: String,
+    ) -> Result<Vec<(R::Key, Revised<R>)>, StoreError> {
         let mut found = Vec::new();
-        for (key, stored) in self.values.range(prefix).await? {
-            if let Ok(name) = key[prefix.len()..].parse() {
-                found.push((name, decode(&key, &stored)?));
+        for (key, stored) in self.values.range(&prefix).await? {
+            if let Some(of) = R::Key::parse(&key[R::ROOM.len() + 1..]) {
+                found.push((of, decode(&key, &stored)?));
             }
         }
         Ok(found)
     }
+
+    /// What people want of a node, and the revision with which to put something else in its place.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn wishes(&self, of: &NodeId) -> Result<(WishesRecord, Option<u64>), StoreError> {
+        let present = self.read::<WishesRecord>(of).await?;
+        Ok(present.map_or_else(Default::default, |(wishes, revision)| (wishes, Some(revision))))
+    }
+
+    /// What a person wants of a cluster, without the rest of its record.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn spec(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Option<crate::spec::ClusterSpec>, StoreError> {
+        Ok(self.read::<ClusterRecord>(cluster).await?.map(|(record, _)| record.spec))
+    }
+
+    /// Tells from now on which clusters have records that were changed.
+    pub fn watch(&self) -> ClusterWatch {
+        ClusterWatch(self.values.watch("v1/"))
+    }
 }
 
-fn decode<T: DeserializeOwned>(key: &str, stored: &Versioned) -> Result<Revised<T>, StoreError> {
+/// Rooms whose keys begin with a cluster's name.
+const ROOMS_OF_CLUSTERS: [&str; 5] = [
+    ClusterRecord::ROOM,
+    FormationRecord::ROOM,
+    IdentityRecord::ROOM,
+    StateRecord::ROOM,
+    WishesRecord::ROOM,
+];
+
+/// Clusters whose records were changed.
+#[derive(Debug)]
+pub struct ClusterWatch(Watch);
+
+impl ClusterWatch {
+    /// Waits for the next change: the clusters, or `Err` where it may be any. `None` once the store is
+    /// gone. Cancel-safe.
+    pub async fn changed(&mut self) -> Option<Result<Vec<ClusterName>, AnyCluster>> {
+        let keys = match self.0.changed().await? {
+            Changed::Keys(keys) => keys,
+            Changed::Anything => return Some(Err(AnyCluster)),
+        };
+        let cluster = |key: &String| {
+            let below = ROOMS_OF_CLUSTERS.iter().find_map(|room| key.strip_prefix(room))?;
+            below.strip_prefix('/')?.split('/').next()?.parse().ok()
+        };
+        Some(Ok(keys.iter().filter_map(cluster).collect()))
+    }
+}
+
+/// It is not known which clusters: look at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnyCluster;
+
+async fn read<R: Record>(
+    values: &dyn KeyValue,
+    of: &R::Key,
+) -> Result<Option<Revised<R>>, StoreError> {
+    let key = R::key(of);
+    let Some(stored) = values.value(&key).await? else { return Ok(None) };
+    decode(&key, &stored).map(Some)
+}
+
+fn decode<R: Record>(key: &str, stored: &Versioned) -> Result<Revised<R>, StoreError> {
     let record = serde_json::from_slice(&stored.value)
         .map_err(|source| StoreError::Record { key: key.into(), source })?;
     Ok((record, stored.revision))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+    use crate::store::records::Phase;
+
+    #[tokio::test]
+    async fn a_leadership_that_is_over_writes_nothing_more() {
+        let values: Arc<dyn KeyValue> = Arc::new(MemoryStore::default());
+        let begin = || Store::begin(Arc::clone(&values), || "i".into());
+        let first = begin().await.expect("begins");
+        let cluster: ClusterName = "c".parse().expect("good");
+        let record = FormationRecord { token: "t".into(), phase: Phase::Gathering };
+        let put = || Change::default().put(&cluster, &record, None);
+        let second = begin().await.expect("takes over");
+        assert_eq!((first.installation().epoch, second.installation().epoch), (1, 2));
+        let fenced = first.commit(put()).await.expect_err("it is over");
+        assert!(matches!(fenced, StoreError::Fenced { epoch: 1 }), "{fenced}");
+        second.commit(put()).await.expect("it leads");
+        let again = second.commit(put()).await.expect_err("it is there");
+        assert!(again.is_conflict(), "{again}");
+        assert_eq!(second.read(&cluster).await.expect("reads").map(|(r, _)| r), Some(record));
+    }
+
+    #[tokio::test]
+    async fn a_watch_tells_whose_records_were_changed() {
+        let store = Store::begin(Arc::new(MemoryStore::default()), || "i".into()).await;
+        let store = store.expect("begins");
+        let mut watch = store.watch();
+        let cluster: ClusterName = "c".parse().expect("good");
+        let record = FormationRecord { token: "t".into(), phase: Phase::Gathering };
+        store.commit(Change::default().put(&cluster, &record, None)).await.expect("commits");
+        assert_eq!(watch.changed().await, Some(Ok(vec![cluster])));
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use pilaster_proto::admin::v1 as pb;
-
-use super::Context;
 use super::validate::read_spec;
-use crate::ctl::dial::dial;
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output;
-use crate::ctl::plan_view::PlanView;
+use crate::admin_api::{Applied, Apply};
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output;
+use crate::ctl::dial::Context;
+use crate::ctl::text::summary;
+use crate::store::records::Risk;
 
 /// Makes a spec the wanted one
 ///
@@ -23,48 +23,23 @@ pub(in crate::ctl) struct Args {
     accept_risk: Vec<Risk>,
 }
 
-/// What a person may accept by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Risk {
-    /// A release of etcd that is known to be bad
-    KnownBadEtcd,
-}
-
 /// Checks the file here first, so that an error names it.
-pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let path = args.file.display();
     let what = format!("cannot apply {path}");
-    let (text, _) = read_spec(&args.file).map_err(|cause| cause.of(&what))?;
-    let mut admin = dial(&context.socket).await?;
-    let accepted = args.accept_risk.iter().map(|risk| match risk {
-        Risk::KnownBadEtcd => pb::Risk::KnownBadEtcd.into(),
-    });
-    let request = pb::ApplyRequest { spec: text, accepted: accepted.collect() };
-    let pb::ApplyReply { cluster, changed, members, plan } = admin
-        .apply(request)
-        .await
-        .map_err(|status| {
-            let mut error = CtlError::answered(&what, &status);
-            if status.code() == tonic::Code::InvalidArgument {
-                // a coordinator of another version finds a mistake that this one does not know: it cannot know the file's name
-                error.told.cause = format!("{path}: {}", error.told.cause);
-            }
-            error
-        })?
-        .into_inner();
-    if !changed {
+    let (spec, _) = read_spec(&args.file).map_err(|cause| cause.of(&what))?;
+    let command = Apply { spec, accepted: args.accept_risk.into_iter().collect() };
+    let Applied { cluster, members, plan } = context.call(&what, &command).await?;
+    let Some(plan) = plan else {
         output::note(&format!("{cluster} is as in {path} already"));
         return Ok(Exit::Done);
+    };
+    summary(&plan).iter().for_each(|line| output::note(line));
+    if !plan.formed {
+        let names: Vec<&str> = members.iter().map(AsRef::as_ref).collect();
+        let first = names.first().unwrap_or(&"NODE");
+        output::note(&format!("{cluster}: {} members: {}", names.len(), names.join(", ")));
+        output::note(&format!("next, for each of them: coordctl enroll {first}"));
     }
-    let plan = plan.unwrap_or_default();
-    for line in PlanView::new(&plan).summary() {
-        output::note(&line);
-    }
-    if plan.formed {
-        return Ok(Exit::Done);
-    }
-    let first = members.first().map_or("NODE", String::as_str);
-    output::note(&format!("{cluster}: {} members: {}", members.len(), members.join(", ")));
-    output::note(&format!("next, for each of them: coordctl enroll {first}"));
     Ok(Exit::Done)
 }

@@ -2,12 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use pilaster_proto::admin::v1 as pb;
-
-use super::Context;
-use crate::ctl::dial::dial;
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output;
+use crate::admin_api::{Approve, Approved};
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output;
+use crate::ctl::dial::Context;
 
 /// Takes the address that a node has, where it differs from the spec
 ///
@@ -22,18 +21,11 @@ pub(in crate::ctl) struct Args {
 }
 
 /// Approves it.
-pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let Args { node, address } = args;
     let what = format!("cannot approve {node}");
-    let mut admin = dial(&context.socket).await?;
-    let request = pb::ApproveRequest {
-        cluster: context.cluster.clone(),
-        node: node.clone(),
-        address: address.map(|address| address.to_string()).unwrap_or_default(),
-    };
-    let reply =
-        admin.approve(request).await.map_err(|status| CtlError::answered(&what, &status))?;
-    let pb::ApproveReply { cluster, address } = reply.into_inner();
+    let command = Approve { cluster: context.cluster.clone(), node: node.clone(), address };
+    let Approved { cluster, address } = context.call(&what, &command).await?;
     output::note(&format!(
         "{node} may join {cluster} as {address}: type the join line there again"
     ));

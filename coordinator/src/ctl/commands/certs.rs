@@ -1,10 +1,10 @@
 //! `coordctl certs`: every certificate of a cluster, worst first.
 
-use super::Context;
-use super::status::current;
-use crate::ctl::certs_view::CertsView;
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output::{self, Format};
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output::{self, Format};
+use crate::ctl::dial::Context;
+use crate::show::Certificates;
 
 /// Shows every certificate: what is served, who signed it, when it ends and when it is renewed; worst first
 #[derive(Debug, clap::Args)]
@@ -15,13 +15,8 @@ pub(in crate::ctl) struct Args {
 }
 
 /// Shows them.
-pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
-    let view = CertsView::new(&current(context, "cannot tell the certificates").await?);
-    match args.output {
-        Format::Table => output::data(&view.to_text()),
-        Format::Json => {
-            let _ = output::json(&view);
-        }
-    }
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let view: Certificates = context.show("cannot tell the certificates").await?;
+    let _ = output::show(&view, args.output); // whoever closed the pipe has seen enough
     Ok(Exit::Done)
 }

@@ -7,13 +7,13 @@ use pilaster_common::certificate;
 use pilaster_common::error::Help;
 use pilaster_common::pem::{self, Pair};
 use pilaster_common::secret::PrivateKey;
-use pilaster_proto::admin::v1 as pb;
 
-use super::Context;
+use crate::admin_api::{ClientIdentity, IssueClient};
 use crate::config::owner;
-use crate::ctl::dial::dial;
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output;
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output;
+use crate::ctl::dial::Context;
 
 const WHAT: &str = "cannot make a client certificate";
 
@@ -34,26 +34,22 @@ pub(in crate::ctl) struct Args {
 }
 
 /// Makes a key, has it signed, writes the files.
-pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let Args { name, out, split } = args;
     let failed = |error: &dyn std::error::Error| {
         let cause = pilaster_common::error::causes(error);
-        CtlError::said(Exit::Failed, WHAT, cause, "try again")
+        Failure::said(Exit::Failed, WHAT, cause, "try again")
     };
     let out = std::path::absolute(&out).unwrap_or(out);
     check_whose(&out.join("client.pem"), &name)?;
-    let mut admin = dial(&context.socket).await?;
     let key = PrivateKey::generate().map_err(|error| failed(&error))?;
     let csr = key.to_csr().map_err(|error| failed(&error))?;
-    let request =
-        pb::IssueClientRequest { cluster: context.cluster.clone(), name: name.clone(), csr };
-    let reply =
-        admin.issue_client(request).await.map_err(|status| CtlError::answered(WHAT, &status))?;
-    let pb::IssueClientReply { cluster, chain, client_ca } = reply.into_inner();
+    let command = IssueClient { cluster: context.cluster.clone(), name: name.clone(), csr };
+    let ClientIdentity { cluster, chain, client_ca } = context.call(WHAT, &command).await?;
     let pair = Pair::new(chain.into_iter().map(Into::into).collect(), key)
         .map_err(|error| failed(&error))?;
     atomic_file::ensure_folder(&out, folder_access(&out)).map_err(|error| refused(&error))?;
-    write(&out.join("ca.pem"), &client_ca, 0o644)?;
+    write(&out.join("ca.pem"), client_ca.as_bytes(), 0o644)?;
     if split {
         write(&out.join("client-key.pem"), pair.key().to_pem().as_bytes(), 0o600)?;
         write(&out.join("client.pem"), pem::encode_certificates(pair.chain()).as_bytes(), 0o644)?;
@@ -68,7 +64,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
 }
 
 /// A client's own certificate may be replaced by a newer one; another one's is left alone.
-fn check_whose(path: &Path, name: &str) -> Result<(), CtlError> {
+fn check_whose(path: &Path, name: &str) -> Result<(), Failure> {
     let Ok(text) = atomic_file::read(path) else { return Ok(()) };
     let present = pem::certificates(&zeroize::Zeroizing::new(text)).ok();
     let facts = present.and_then(|chain| certificate::read(chain.first()?).ok());
@@ -76,7 +72,7 @@ fn check_whose(path: &Path, name: &str) -> Result<(), CtlError> {
         Some(facts) if facts.common_name == name => Ok(()),
         _ => {
             let cause = format!("{} is there and is not a certificate of {name}", path.display());
-            Err(CtlError::said(Exit::Failed, WHAT, cause, "choose another folder: --out DIR"))
+            Err(Failure::said(Exit::Failed, WHAT, cause, "choose another folder: --out DIR"))
         }
     }
 }
@@ -92,11 +88,11 @@ fn folder_access(folder: &Path) -> Access {
     }
 }
 
-fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), CtlError> {
+fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
     let replaced = atomic_file::replace(path, content, Access { mode, ..owner() });
     replaced.map(drop).map_err(|error| refused(&error))
 }
 
-fn refused(error: &impl Help) -> CtlError {
-    CtlError::new(Exit::Failed, WHAT, error)
+fn refused(error: &impl Help) -> Failure {
+    Failure::new(Exit::Failed, WHAT, error)
 }

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::Context;
-use super::status::current;
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output;
-use crate::render::{Shell, client_env};
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output::{self, Format};
+use crate::ctl::dial::Context;
+use crate::ctl::text::Environment;
+use crate::render::Shell;
+use crate::show::Access;
 
 /// Prints the ETCDCTL_* variables, with all endpoints
 ///
@@ -19,17 +21,25 @@ pub(in crate::ctl) struct Args {
     /// How they are written
     #[arg(long, value_enum, default_value_t = Shell::Sh)]
     shell: Shell,
+    /// As such lines, or for a program
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
 }
 
 /// Prints the lines.
-pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
-    let state = current(context, "cannot tell the endpoints").await?;
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let access: Access = context.show("cannot tell the endpoints").await?;
     let folder = std::path::absolute(&args.certs).unwrap_or(args.certs);
-    let certificate = folder.join("client.pem");
+    let certificate_file = folder.join("client.pem");
     let split = folder.join("client-key.pem");
-    let key = if split.exists() { split } else { certificate.clone() };
-    let text =
-        client_env(args.shell, &state.client_endpoints, &folder.join("ca.pem"), &certificate, &key);
-    output::data(&text);
+    let view = Environment {
+        api_version: access.api_version,
+        endpoints: access.endpoints,
+        ca_file: folder.join("ca.pem"),
+        key_file: if split.exists() { split } else { certificate_file.clone() },
+        certificate_file,
+        shell: args.shell,
+    };
+    let _ = output::show(&view, args.output); // whoever closed the pipe has seen enough
     Ok(Exit::Done)
 }

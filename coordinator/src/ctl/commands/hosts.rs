@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use pilaster_common::atomic_file::{self, Access};
-use pilaster_common::hosts_block::{self, HostEntry};
+use pilaster_common::atomic_file;
+use pilaster_common::hosts_block;
 
-use super::Context;
-use super::status::current;
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output;
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output::{self, Format};
+use crate::ctl::dial::Context;
+use crate::ctl::text::Hosts;
+use crate::show::Access;
 
 const WHAT: &str = "cannot write the members' names";
 
@@ -20,26 +22,22 @@ pub(in crate::ctl) struct Args {
     /// Keep them in this file, in a marked block: the rest of it stays as it is
     #[arg(long, value_name = "FILE")]
     into: Option<PathBuf>,
+    /// As such lines, or for a program
+    #[arg(short, long, value_enum, default_value_t = Format::Table, conflicts_with = "into")]
+    output: Format,
 }
 
 /// Prints the block, or puts it into a file.
-pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     use std::os::unix::fs::MetadataExt;
-    let state = current(context, "cannot tell the members' names").await?;
-    let entries: Vec<HostEntry> = state
-        .nodes
-        .iter()
-        .filter_map(|node| {
-            let names = vec![node.host.clone(), node.name.clone(), state.service_name.clone()];
-            Some(HostEntry { address: node.address.parse().ok()?, names })
-        })
-        .collect();
+    let view: Access = context.show("cannot tell the members' names").await?;
+    let entries = view.hosts.clone();
     let Some(path) = args.into else {
-        output::data(&hosts_block::render(&entries));
+        let _ = output::show(&Hosts(view), args.output); // whoever closed the pipe has seen enough
         return Ok(Exit::Done);
     };
     let read = |error: std::io::Error| {
-        CtlError::said(
+        Failure::said(
             Exit::Failed,
             WHAT,
             format!("cannot read {}: {error}", path.display()),
@@ -48,10 +46,13 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError>
     };
     let present = std::fs::read_to_string(&path).map_err(read)?;
     let metadata = std::fs::metadata(&path).map_err(read)?;
-    let access =
-        Access { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() & 0o7777 };
+    let access = atomic_file::Access {
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        mode: metadata.mode() & 0o7777,
+    };
     atomic_file::replace(&path, hosts_block::replace_in(&present, &entries).as_bytes(), access)
-        .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
+        .map_err(|error| Failure::new(Exit::Failed, WHAT, &error))?;
     output::note(&format!("{} has the names of {} members", path.display(), entries.len()));
     Ok(Exit::Done)
 }

@@ -8,8 +8,9 @@ use pilaster_common::error::Help;
 use pilaster_common::name::{ClusterName, DomainName, NodeName};
 
 use crate::config::{own_networks, owner};
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output;
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output;
 use crate::spec;
 
 const WHAT: &str = "cannot write a spec";
@@ -36,7 +37,7 @@ pub(in crate::ctl) struct Args {
 }
 
 /// Writes the file; one that is there is left alone.
-pub(super) fn run(args: Args) -> Result<Exit, CtlError> {
+pub(super) fn run(args: Args) -> Result<Exit, Failure> {
     let Args { name, domain, members, network, out } = args;
     let cluster: ClusterName = checked(&name)?;
     let domain: DomainName = checked(&domain)?;
@@ -44,12 +45,12 @@ pub(super) fn run(args: Args) -> Result<Exit, CtlError> {
         members.iter().map(|name| checked(name)).collect::<Result<_, _>>()?;
     let network = network.map_or_else(own_network, Ok)?.trunc();
     let text = spec::template(&cluster, &domain, network, &members);
-    spec::parse(&text).map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
+    spec::parse(&text).map_err(|error| Failure::new(Exit::Failed, WHAT, &error))?;
     let path = out.unwrap_or_else(|| format!("{cluster}.yml").into());
     if path.exists() {
         let cause = format!("{} exists", path.display());
         let help = format!("edit it and apply it: coordctl apply {}", path.display());
-        return Err(CtlError::said(Exit::Failed, WHAT, cause, help));
+        return Err(Failure::said(Exit::Failed, WHAT, cause, help));
     }
     let access = atomic_file::Access { mode: 0o644, ..owner() };
     atomic_file::replace(
@@ -57,7 +58,7 @@ pub(super) fn run(args: Args) -> Result<Exit, CtlError> {
         text.as_bytes(),
         access,
     )
-    .map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))?;
+    .map_err(|error| Failure::new(Exit::Failed, WHAT, &error))?;
     output::note(&format!(
         "wrote {path}; read it, then: coordctl apply {path}",
         path = path.display()
@@ -65,15 +66,15 @@ pub(super) fn run(args: Args) -> Result<Exit, CtlError> {
     Ok(Exit::Done)
 }
 
-fn checked<T>(name: &str) -> Result<T, CtlError>
+fn checked<T>(name: &str) -> Result<T, Failure>
 where
     T: std::str::FromStr,
     T::Err: Help,
 {
-    name.parse().map_err(|error| CtlError::new(Exit::Failed, WHAT, &error))
+    name.parse().map_err(|error| Failure::new(Exit::Failed, WHAT, &error))
 }
 
-fn own_network() -> Result<Ipv4Net, CtlError> {
+fn own_network() -> Result<Ipv4Net, Failure> {
     match &own_networks()[..] {
         [only] => Ok(*only),
         found => {
@@ -82,7 +83,7 @@ fn own_network() -> Result<Ipv4Net, CtlError> {
                 true => "this machine has no network to take over".into(),
                 false => format!("this machine has several networks: {}", found.join(", ")),
             };
-            Err(CtlError::said(
+            Err(Failure::said(
                 Exit::Failed,
                 WHAT,
                 cause,

@@ -16,19 +16,14 @@ pub(super) mod status;
 pub(super) mod validate;
 
 use super::args::{Args, Command};
-use super::exit::{CtlError, Exit};
-
-/// What every command that speaks to the coordinator needs.
-pub(super) struct Context {
-    pub(super) socket: std::path::PathBuf,
-    /// Empty for the only one.
-    pub(super) cluster: String,
-}
+use super::dial::Context;
+use crate::console::Exit;
+use crate::console::exit::Failure;
 
 /// Runs the command that was typed.
-pub(super) async fn run(args: Args) -> Result<Exit, CtlError> {
+pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     let Args { socket, cluster, command } = args;
-    let context = Context { socket, cluster: cluster.unwrap_or_default() };
+    let context = Context { socket, cluster };
     match command {
         Command::Init(args) => init::run(args),
         Command::Validate(args) => validate::run(&args),

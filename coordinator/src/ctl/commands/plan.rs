@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use pilaster_proto::admin::v1 as pb;
-
-use super::Context;
 use super::validate::read_spec;
-use crate::ctl::dial::dial;
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output::{self, Format};
-use crate::ctl::plan_view::PlanView;
+use crate::admin_api::PlanSpec;
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output::{self, Format};
+use crate::ctl::dial::Context;
+use crate::show::{Outcome, Plan};
 
 /// Shows what a spec would change, and changes nothing
 ///
@@ -25,16 +24,19 @@ pub(in crate::ctl) struct Args {
 }
 
 /// Checks the file here first, so that an error names it.
-pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CtlError> {
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let what = format!("cannot plan {}", args.file.display());
-    let (text, _) = read_spec(&args.file).map_err(|cause| cause.of(&what))?;
-    let mut admin = dial(&context.socket).await?;
-    let reply = admin.plan(pb::PlanRequest { spec: text }).await;
-    let reply = reply.map_err(|status| CtlError::answered(&what, &status))?.into_inner();
-    let view = PlanView::new(&reply);
-    let _ = match args.output {
-        Format::Table => output::try_data(&view.to_text()),
-        Format::Json => output::json(&view),
-    };
-    Ok(view.exit())
+    let (spec, _) = read_spec(&args.file).map_err(|cause| cause.of(&what))?;
+    let plan = context.call(&what, &PlanSpec { spec }).await?;
+    let _ = output::show(&plan, args.output); // whoever closed the pipe has seen enough
+    Ok(exit(&plan))
+}
+
+/// 0 nothing changes, 2 something does, 4 it would be refused.
+pub(in crate::ctl) fn exit(plan: &Plan) -> Exit {
+    match plan.outcome {
+        Outcome::None => Exit::Done,
+        Outcome::Changes => Exit::NotHealthy,
+        Outcome::Refused => Exit::Refused,
+    }
 }

@@ -1,7 +1,8 @@
 //! `coordctl schema`: what a spec may say, for editors.
 
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output;
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output;
 use crate::spec;
 
 /// Prints the JSON Schema of a spec, for editors
@@ -12,7 +13,7 @@ use crate::spec;
 pub(in crate::ctl) struct Args {}
 
 /// Prints it.
-pub(super) fn run(Args {}: Args) -> Result<Exit, CtlError> {
+pub(super) fn run(Args {}: Args) -> Result<Exit, Failure> {
     let _ = output::json(&spec::schema()); // whoever closed the pipe has seen enough
     Ok(Exit::Done)
 }

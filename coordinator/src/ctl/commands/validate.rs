@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use pilaster_common::error::Told;
 
-use crate::ctl::exit::{CtlError, Exit};
-use crate::ctl::output;
+use crate::console::Exit;
+use crate::console::exit::Failure;
+use crate::console::output;
 use crate::spec::{self, BadSpec, ClusterSpec, span_text};
 
 /// Bytes that are read of a file: more than any spec may have, so that its size is told too.
@@ -23,8 +24,8 @@ pub(in crate::ctl) struct Args {
 }
 
 /// Looks at each file, also behind one that is wrong.
-pub(super) fn run(args: &Args) -> Result<Exit, CtlError> {
-    let mut first_wrong: Option<CtlError> = None;
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let mut first_wrong: Option<Failure> = None;
     for file in &args.files {
         let name = shown(file);
         match read_spec(file) {
@@ -56,13 +57,13 @@ pub(super) enum NoSpec {
 
 impl NoSpec {
     /// As the cause of `what`.
-    pub(super) fn of(self, what: &str) -> CtlError {
+    pub(super) fn of(self, what: &str) -> Failure {
         match self {
             Self::Unreadable(cause) => {
                 let help = "coordctl init NAME … writes a first one";
-                CtlError::said(Exit::Failed, what, cause, help)
+                Failure::said(Exit::Failed, what, cause, help)
             }
-            Self::Bad(error) => CtlError { exit: Exit::Failed, told: Told::new(what, &error) },
+            Self::Bad(error) => Failure { exit: Exit::Failed, told: Told::new(what, &error) },
         }
     }
 }
