@@ -14,6 +14,7 @@ use pilaster_coordinator::ca::sign::{Authority, PathLength};
 use pilaster_coordinator::store::{KeyValue, RedbStore, Transaction};
 use pilaster_proto::agent::v1 as pb;
 use pilaster_proto::agent::v1::agent_server::{Agent, AgentServer};
+use pilaster_proto::tls::{ALPN, server_config};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::CertificateDer;
@@ -146,7 +147,7 @@ impl Agent for Holder {
     async fn renew(
         &self,
         _: Request<pb::RenewRequest>,
-    ) -> Result<Response<pb::RenewReply>, Status> {
+    ) -> Result<Response<pb::GivenIdentity>, Status> {
         Err(Status::unimplemented("bare"))
     }
 }
@@ -173,16 +174,12 @@ fn acceptor_with(
         .sign(&issue::coordinator(SystemClock.now()), &key.public_key())
         .map_err(io::Error::other)?;
     let chain: Vec<CertificateDer<'static>> = vec![leaf, ca.root().clone()];
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(io::Error::other)?;
     let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => server_config().with_no_client_auth(),
+        Some(verifier) => server_config().with_client_cert_verifier(verifier),
     };
     let mut config = builder.with_single_cert(chain, key.to_der()).map_err(io::Error::other)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(TlsAcceptor::from(Arc::new(config)))

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use pilaster_common::pem::Pair;
 use pilaster_common::secret::PrivateKey;
-use pilaster_proto::admin::v1 as admin;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
@@ -98,16 +97,10 @@ async fn tokens(folder: &Path) -> Result<Vec<(String, String)>, LabError> {
         let spec = format!(
             "cluster: {cluster}\ndomain: {cluster}.example\nnetwork: 10.0.0.0/8\nmembers:\n{members}"
         );
-        let applied = client.apply(admin::ApplyRequest { spec, ..Default::default() }).await;
-        applied.map_err(|status| failed("apply")(&status))?;
+        served::apply(&mut client, &spec).await?;
         for node in names {
-            let request = admin::EnrollRequest {
-                cluster: cluster.clone(),
-                node: node.clone(),
-                ..Default::default()
-            };
-            let reply = client.enroll(request).await.map_err(|status| failed("enroll")(&status))?;
-            tokens.push((node, reply.into_inner().token));
+            let token = served::token(&mut client, &cluster, &node).await?;
+            tokens.push((node, token));
         }
     }
     Ok(tokens)
@@ -154,7 +147,7 @@ async fn enroll_one_bare(address: SocketAddr) -> Result<(), LabError> {
     let io = |error: std::io::Error| failed("bare enrollment")(&error);
     let key = PrivateKey::generate().map_err(|error| failed("key")(&error))?;
     let csr = key.to_csr().map_err(|error| failed("CSR")(&error))?;
-    let mut stream = nodes::tls(address, "join.pilaster.internal", None).await?;
+    let mut stream = nodes::tls(address, pilaster_proto::names::JOIN, None).await?;
     stream.write_u16(csr.len() as u16).await.map_err(io)?;
     stream.write_all(&csr).await.map_err(io)?;
     stream.flush().await.map_err(io)?;

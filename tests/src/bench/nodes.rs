@@ -3,25 +3,25 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hyper_util::rt::TokioIo;
 use pilaster_common::certificate;
 use pilaster_common::pem::Pair;
 use pilaster_common::secret::PrivateKey;
 use pilaster_common::token::{EXPORTER_LABEL, JoinToken};
-use pilaster_proto::agent::v1 as pb;
-use pilaster_proto::agent::v1::agent_client::AgentClient;
-use pilaster_proto::agent::v1::enrollment_client::EnrollmentClient;
+use pilaster_proto::client::{CallError, Coordinator, DesiredStates, channel_over};
+use pilaster_proto::enrollment::{IssueRequest, JoinReply, JoinRequest, RenewRequest};
+use pilaster_proto::facts::Facts;
+use pilaster_proto::report::Report;
+use pilaster_proto::{names, tls as both};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::client::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Streaming};
+use tonic::Code;
 
 use crate::error::LabError;
 
@@ -53,35 +53,29 @@ async fn tls_with(
 
 fn config(identity: Option<&Pair>, resumption: Resumption) -> Result<ClientConfig, LabError> {
     let builder =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("ring has TLS 1.3")
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone));
+        both::client_config().dangerous().with_custom_certificate_verifier(Arc::new(Anyone));
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(pair) => builder
             .with_client_auth_cert(pair.chain().to_vec(), pair.key().to_der())
             .map_err(|error| failed("identity")(&error))?,
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![both::ALPN.to_vec()];
     config.resumption = resumption;
     Ok(config)
 }
 
-async fn channel(stream: TlsStream<TcpStream>) -> Result<Channel, LabError> {
-    let mut once = Some(TokioIo::new(stream));
-    let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
-        let stream = once.take().ok_or_else(|| std::io::Error::other("one connection only"));
-        async move { stream }
-    });
-    let endpoint = Endpoint::from_static("http://coordinator.pilaster.internal");
-    endpoint.connect_with_connector(connector).await.map_err(|error| failed("HTTP/2")(&error))
+/// A report or an answer has some hundred KiB at most.
+const MESSAGE_MAX: usize = 1024 * 1024;
+
+async fn over(stream: TlsStream<TcpStream>) -> Result<Coordinator, LabError> {
+    let channel = channel_over(stream, None).await.map_err(|error| failed("HTTP/2")(&error))?;
+    Ok(Coordinator::over(channel, MESSAGE_MAX))
 }
 
 /// A connection for Join, and what a proof is bound to.
 pub struct JoinConnection {
-    channel: Channel,
+    coordinator: Coordinator,
     exporter: [u8; 32],
 }
 
@@ -91,22 +85,22 @@ impl JoinConnection {
     /// # Errors
     /// There is no connection.
     pub async fn open(address: SocketAddr) -> Result<Self, LabError> {
-        let stream = tls(address, "join.pilaster.internal", None).await?;
+        let stream = tls(address, names::JOIN, None).await?;
         let exported = stream.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
         let exporter = exported.map_err(|error| failed("exporter")(&error))?;
-        Ok(Self { channel: channel(stream).await?, exporter })
+        Ok(Self { coordinator: over(stream).await?, exporter })
     }
 
     /// The question for an identity, proved for this connection and this CSR.
-    pub fn request(&self, token: &JoinToken, node: &str, csr: Vec<u8>) -> pb::JoinRequest {
-        pb::JoinRequest {
-            token_id: token.id.to_vec(),
-            node: node.into(),
+    pub fn request(&self, token: &JoinToken, node: &str, csr: Vec<u8>) -> JoinRequest {
+        JoinRequest {
+            token_id: token.id,
+            node: node.parse().expect("a good name"),
             mac: token.proof_key().prove(&self.exporter, &csr, node),
             csr,
-            facts: Some(facts(node)),
+            facts: facts(node),
             boot_id: "boot".into(),
-            nonce: vec![7; 16],
+            nonce: [7; 16],
         }
     }
 
@@ -114,9 +108,8 @@ impl JoinConnection {
     ///
     /// # Errors
     /// The coordinator's refusal.
-    pub async fn send(&self, request: pb::JoinRequest) -> Result<pb::JoinReply, tonic::Status> {
-        let reply = EnrollmentClient::new(self.channel.clone()).join(request).await?;
-        Ok(reply.into_inner())
+    pub async fn send(&self, request: JoinRequest) -> Result<JoinReply, CallError> {
+        self.coordinator.join(request).await
     }
 }
 
@@ -130,15 +123,14 @@ pub async fn join(address: SocketAddr, node: &str, token: &str) -> Result<Pair, 
     let csr = key.to_csr().map_err(|error| failed("CSR")(&error))?;
     let connection = JoinConnection::open(address).await?;
     let reply = connection.send(connection.request(&token, node, csr)).await;
-    let chain = reply.map_err(|status| failed("join")(&status))?.chain;
-    let chain = chain.into_iter().map(CertificateDer::from).collect();
-    Pair::new(chain, key).map_err(|error| failed("identity")(&error))
+    let identity = reply.map_err(|error| failed("join")(&error))?.identity;
+    Pair::new(identity.chain, key).map_err(|error| failed("identity")(&error))
 }
 
 /// A stream that stands and is idle; dropping it ends it.
 pub(super) struct Idle {
-    _up: mpsc::Sender<pb::Report>,
-    _down: Streaming<pb::Desired>,
+    _up: mpsc::Sender<Report>,
+    _down: DesiredStates,
 }
 
 /// Attaches, reports once and holds the stream.
@@ -147,12 +139,12 @@ pub(super) async fn attach(
     node: &str,
     identity: &Pair,
 ) -> Result<Idle, LabError> {
-    let stream = tls(address, "coordinator.pilaster.internal", Some(identity)).await?;
+    let stream = tls(address, names::COORDINATOR, Some(identity)).await?;
     let (up, reports) = mpsc::channel(1);
-    let report = pb::Report { facts: Some(facts(node)), ..pb::Report::default() };
+    let report = Report { facts: facts(node), ..Report::default() };
     up.send(report).await.map_err(|error| failed("report")(&error))?;
-    let down = AgentClient::new(channel(stream).await?).attach(ReceiverStream::new(reports)).await;
-    let down = down.map_err(|status| failed("attach")(&status))?.into_inner();
+    let down = over(stream).await?.attach(ReceiverStream::new(reports)).await;
+    let down = down.map_err(|status| failed("attach")(&status))?;
     Ok(Idle { _up: up, _down: down })
 }
 
@@ -181,19 +173,26 @@ impl Calls {
     }
 
     async fn one(&self, call: &str, identity: Option<&Pair>) -> Called {
-        let stream =
-            tls(self.address, "coordinator.pilaster.internal", identity).await.map_err(drop)?;
-        let mut agent = AgentClient::new(channel(stream).await.map_err(drop)?);
+        let stream = tls(self.address, names::COORDINATOR, identity).await.map_err(drop)?;
+        let coordinator = over(stream).await.map_err(drop)?;
         let answer = match call {
             "Attach" => {
-                let report = pb::Report { facts: Some(facts("n-1")), ..pb::Report::default() };
-                agent.attach(tokio_stream::iter([report])).await.map(drop)
+                let report = Report { facts: facts("n-1"), ..Report::default() };
+                let attached = coordinator.attach(tokio_stream::iter([report])).await;
+                attached.map(drop).map_err(CallError::Status)
             }
-            "Issue" => agent.issue(pb::IssueRequest::default()).await.map(drop),
+            "Issue" => {
+                let none = IssueRequest { generation: 0, csrs: vec![] };
+                coordinator.issue(none).await.map(drop)
+            }
             _ => {
                 let csr = PrivateKey::generate().and_then(|key| key.to_csr()).map_err(drop)?;
-                agent.renew(pb::RenewRequest { csr }).await.map(drop)
+                coordinator.renew(RenewRequest { csr }).await.map(drop)
             }
+        };
+        let answer = match answer {
+            Err(CallError::Status(status)) => Err(status),
+            Ok(()) | Err(CallError::Message(_)) => Ok(()), // it was served
         };
         match answer {
             Ok(()) => Ok(None),
@@ -216,8 +215,7 @@ pub async fn resumes(address: SocketAddr, identity: &Pair) -> Result<bool, LabEr
     let config = Arc::new(config(Some(identity), Resumption::in_memory_sessions(16))?);
     let mut last = false;
     for _ in 0..2 {
-        let mut stream =
-            tls_with(address, "coordinator.pilaster.internal", Arc::clone(&config)).await?;
+        let mut stream = tls_with(address, names::COORDINATOR, Arc::clone(&config)).await?;
         // tickets come with the first bytes that the server sends after the handshake
         stream
             .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
@@ -231,16 +229,16 @@ pub async fn resumes(address: SocketAddr, identity: &Pair) -> Result<bool, LabEr
 }
 
 /// As a Pi reports them; without etcd, so that no files are rendered for a node that has no disk.
-fn facts(node: &str) -> pb::Facts {
-    pb::Facts {
+fn facts(node: &str) -> Facts {
+    Facts {
         hostname: node.into(),
-        eth0: vec![format!("{}/8", address_of(node))],
+        addresses: vec![format!("{}/8", address_of(node)).parse().expect("a network")],
         architecture: "aarch64".into(),
         memory_bytes: 1 << 30,
         kernel: "6.12.34-0-rpi".into(),
         agent_version: env!("CARGO_PKG_VERSION").into(),
         template_versions: vec![1],
-        ..pb::Facts::default()
+        ..Facts::default()
     }
 }
 
@@ -271,28 +269,5 @@ impl ServerCertVerifier for Anyone {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("TLS 1.3 only".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        rustls::crypto::ring::default_provider()
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
+    pilaster_proto::tls13_signatures!();
 }

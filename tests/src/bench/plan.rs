@@ -4,14 +4,14 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use pilaster_common::etcd_conf::EtcdConf;
+use pilaster_common::etcd_conf::{EtcdConf, Processor, ServiceManager};
 use pilaster_common::name::NodeName;
-use pilaster_common::templates::render_files;
-use pilaster_coordinator::plan::spec_change::{NodeState, Planned, spec_change};
-use pilaster_coordinator::plan::view::Facts;
-use pilaster_coordinator::render::{Basis, etcd_conf};
+use pilaster_common::templates::TEMPLATES;
+use pilaster_coordinator::plan::changes::{NodeState, Planned, spec_change};
+use pilaster_coordinator::plan::{Basis, etcd_conf};
 use pilaster_coordinator::spec::{self, ClusterSpec};
 use pilaster_coordinator::store::records::{Configured, FormationRecord, Phase};
+use pilaster_proto::facts::{Facts, InstalledEtcd};
 
 use crate::error::LabError;
 use crate::report;
@@ -25,7 +25,7 @@ const GROWTH: (usize, usize) = (100, 10_000);
 /// Rounds of each figure; the median is quoted.
 const ROUNDS: usize = 5;
 /// The templates that are rendered.
-const TEMPLATE: u32 = 2;
+const TEMPLATE: u32 = 1;
 
 /// A formed cluster, and the spec that it is to have.
 struct Case {
@@ -86,13 +86,15 @@ fn case(number: usize) -> Case {
         },
     };
     let facts = Facts {
-        eth0: vec![],
         architecture: "aarch64".into(),
-        etcd_version: "3.5.33".parse().ok(),
-        etcd_processor: None,
-        service_manager: Default::default(),
+        etcd: Some(InstalledEtcd {
+            version: "3.5.33".parse().expect("known"),
+            processor: Processor::Arm64,
+        }),
+        service_manager: Some(ServiceManager::OpenRc),
         memory_bytes: 4 << 30,
         template_versions: vec![TEMPLATE],
+        ..Facts::default()
     };
     let basis = Basis::of(&facts).expect("it has etcd");
     let address = |member: u8| {
@@ -126,8 +128,8 @@ fn planned(case: &Case) {
 
 fn rendered(case: &Case) {
     for (before, after) in &case.confs {
-        black_box(render_files(TEMPLATE, before));
-        black_box(render_files(TEMPLATE, after));
+        black_box(TEMPLATES.render(TEMPLATE, before));
+        black_box(TEMPLATES.render(TEMPLATE, after));
     }
 }
 

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use hyper_util::rt::TokioIo;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use pilaster_proto::admin::v1::admin_client::AdminClient;
+use pilaster_coordinator::admin_api::{Admin, Apply, Enroll};
+use pilaster_coordinator::enrollment::invite::LIFE_DEFAULT;
+use pilaster_proto::client::channel_over;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use tonic::transport::{Channel, Endpoint};
 
 use super::bare::Bare;
 use super::nodes::failed;
@@ -79,22 +79,41 @@ impl Drop for Served {
 ///
 /// # Errors
 /// Nobody answers within ten seconds.
-pub async fn admin(folder: &Path) -> Result<AdminClient<Channel>, LabError> {
+pub async fn admin(folder: &Path) -> Result<Admin, LabError> {
     let path = socket(folder);
     for _ in 0..500 {
-        let path = path.clone();
-        let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
-            let path = path.clone();
-            async move { tokio::net::UnixStream::connect(path).await.map(TokioIo::new) }
-        });
-        let channel =
-            Endpoint::from_static("http://coordinator").connect_with_connector(connector).await;
-        if let Ok(channel) = channel {
-            return Ok(AdminClient::new(channel));
+        if let Ok(stream) = tokio::net::UnixStream::connect(&path).await
+            && let Ok(channel) = channel_over(stream, None).await
+        {
+            return Ok(Admin::over(channel));
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     Err(LabError::NotYet(format!("nobody answers on {}", path.display())))
+}
+
+/// A token for a node, of the default life.
+///
+/// # Errors
+/// The coordinator does not give one.
+pub async fn token(admin: &mut Admin, cluster: &str, node: &str) -> Result<String, LabError> {
+    let enroll = Enroll {
+        cluster: Some(cluster.into()),
+        node: node.into(),
+        valid_for: LIFE_DEFAULT,
+        replace: false,
+    };
+    let invitation = admin.call(&enroll).await;
+    Ok(invitation.map_err(|status| failed("enroll")(&*status))?.token)
+}
+
+/// Makes a spec the wanted one.
+///
+/// # Errors
+/// The coordinator refuses it.
+pub async fn apply(admin: &mut Admin, spec: &str) -> Result<(), LabError> {
+    let apply = Apply { spec: spec.into(), accepted: [].into() };
+    admin.call(&apply).await.map(drop).map_err(|status| failed("apply")(&*status))
 }
 
 /// As many descriptors as this process may have: each simulated node takes one.
@@ -138,28 +157,5 @@ impl ClientCertVerifier for AnyClient {
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("TLS 1.3 only".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        rustls::crypto::ring::default_provider()
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
+    pilaster_proto::tls13_signatures!();
 }

@@ -1,4 +1,4 @@
-//! The values behind the golden files of `common/testdata/version-2`; that they are the same is checked by rendering them.
+//! The values behind the golden files of `common/testdata/version-1`; that they are the same is checked by rendering them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use pilaster_common::etcd_conf::{
     EtcdConf, InitialState, LogLevel, Member, Metrics, Processor, ServiceManager, Tuning,
 };
-use pilaster_common::templates::render_files;
+use pilaster_common::node_file::NodeFile;
+use pilaster_common::templates::TEMPLATES;
 
 pub(crate) const NODE: &str = "x-k3s-m-1";
 pub(crate) const DOMAIN: &str = "edge.huatai.me";
@@ -18,12 +19,19 @@ pub(crate) fn kinds(release: &str) -> [(&'static str, EtcdConf); 3] {
 }
 
 pub(crate) fn golden(release: &str, kind: &str) -> String {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../common/testdata/version-2");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../common/testdata/version-1");
     fs::read_to_string(folder.join(format!("conf-{release}-{kind}.yml"))).expect("it is there")
 }
 
 pub(crate) fn text(conf: &EtcdConf) -> String {
-    render_files(2, conf).expect("it is one of ours").conf_yml
+    file(conf, NodeFile::EtcdConf)
+}
+
+/// A file of the newest version.
+pub(crate) fn file(conf: &EtcdConf, file: NodeFile) -> String {
+    let files = TEMPLATES.render(TEMPLATES.newest(), conf).expect("it is one of ours");
+    let found = files.into_iter().find(|(one, _)| *one == file);
+    found.expect("each version has it").1
 }
 
 /// The same member, alone in its cluster: what it is formed with here.
@@ -52,7 +60,6 @@ fn sdcard(release: &str) -> EtcdConf {
         snapshot_count: 10_000,
         quota_bytes: 512 << 20,
         compaction_retention_seconds: 3600,
-        architecture: "x86_64".into(),
         processor: Processor::Amd64,
         service_manager: ServiceManager::OpenRc,
         memory_limit_bytes: Some(300 << 20),

@@ -5,8 +5,9 @@ use std::time::Duration;
 use lab::etcd::EtcdBinaries;
 use lab::{Host, Lab, LabError, wait_until};
 use pilaster_common::etcd_conf::EtcdConf;
-use pilaster_common::templates::render_files;
+use pilaster_common::node_file::NodeFile;
 
+use crate::confs::file;
 use crate::pki::Pki;
 use crate::told::Log;
 
@@ -23,10 +24,9 @@ pub(crate) struct Member<'a> {
 impl Member<'_> {
     /// An empty card with this release: nothing of the member before.
     pub(crate) fn prepare(&self, binaries: &EtcdBinaries) -> Result<(), LabError> {
-        let files = render_files(2, self.conf).expect("it is one of ours");
         self.host.install(&binaries.etcd, "/usr/bin/etcd", 0o755)?;
-        self.host.write("/etc/init.d/etcd", files.service_script, 0o755)?;
-        self.host.write("/etc/conf.d/etcd", files.service_conf, 0o644)?;
+        self.host.write("/etc/init.d/etcd", file(self.conf, NodeFile::ServiceScript), 0o755)?;
+        self.host.write("/etc/conf.d/etcd", file(self.conf, NodeFile::ServiceConf), 0o644)?;
         let server =
             if self.conf.tuning.grpc_gateway { "server-gateway.pem" } else { "server.pem" };
         let peer = format!("/etc/etcd/{}.pem", self.conf.node);

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use lab::{LabError, report};
 use pilaster_common::etcd_conf::{EtcdConf, ServiceManager};
-use pilaster_common::templates::render_files;
+use pilaster_common::node_file::NodeFile;
 
-use crate::confs::kinds;
+use crate::confs::{file, kinds};
 
 /// A root with nothing but what the unit names, so that nothing of this machine's is looked at.
 fn verify(folder: &std::path::Path, unit: &str) -> Option<(bool, String)> {
@@ -42,7 +42,7 @@ fn systemd_finds_nothing_in_the_unit_and_finds_what_is_wrong_in_a_broken_one() {
     let mut run = false;
     for (_, conf) in ["3.4.23", "3.5.30", "3.7.3"].map(|release| kinds(release)[0].clone()) {
         let conf = EtcdConf { service_manager: ServiceManager::Systemd, ..conf };
-        let unit = render_files(2, &conf).expect("it is one of ours").service_script;
+        let unit = file(&conf, NodeFile::ServiceScript);
         let Some((good, said)) = verify(&folder, &unit) else { break };
         run = true;
         assert!(good && said.trim().is_empty(), "etcd {}: {said}", conf.version);

@@ -11,19 +11,19 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use hyper_util::rt::TokioIo;
 use lab::{Host, Lab, LabError};
+use pilaster_proto::admin::v1::Command as AdminCommand;
 use pilaster_proto::admin::v1::admin_client::AdminClient;
-use pilaster_proto::admin::v1::{ApplyRequest, EnrollRequest, IssueClientRequest, WatchRequest};
 use pilaster_proto::agent::v1::agent_client::AgentClient;
 use pilaster_proto::agent::v1::enrollment_client::EnrollmentClient;
 use pilaster_proto::agent::v1::{Facts, IssueRequest, JoinRequest, Report};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use pilaster_proto::client::channel_over;
+use pilaster_proto::{names, tls};
+use rustls::Error;
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use crate::{form, lab_of};
 
@@ -127,13 +127,12 @@ async fn every_other_call_over_a_connection_for_join_is_unknown() {
     let channel = dial_for_join().await;
     let mut agent = AgentClient::new(channel.clone());
     let mut admin = AdminClient::new(channel.clone());
-    let watch = admin.watch(WatchRequest::default()).await.map(drop);
+    let watch =
+        admin.watch(AdminCommand { name: "status".into(), json: b"{}".to_vec() }).await.map(drop);
     for (call, answer) in [
         ("Attach", agent.attach(tokio_stream::iter([Report::default()])).await.map(drop)),
         ("Issue", agent.issue(IssueRequest::default()).await.map(drop)),
-        ("Apply", admin.apply(ApplyRequest::default()).await.map(drop)),
-        ("Enroll", admin.enroll(EnrollRequest::default()).await.map(drop)),
-        ("IssueClient", admin.issue_client(IssueClientRequest::default()).await.map(drop)),
+        ("Call", admin.call(AdminCommand { name: "apply".into(), json: vec![] }).await.map(drop)),
         ("Watch", watch),
     ] {
         assert_eq!(answer.map_err(|status| status.code()), Err(Code::Unimplemented), "{call}");
@@ -161,24 +160,17 @@ fn join_request() -> JoinRequest {
 
 /// gRPC over a connection that asked for Join by its SNI. The requests themselves name the coordinator, as an agent's do.
 async fn dial_for_join() -> Channel {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
+    let verifier = Arc::new(Anyone);
+    let mut config = tls::client_config()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![tls::ALPN.to_vec()];
     let address: SocketAddr = COORDINATOR.parse().unwrap();
     let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
-    let name = ServerName::try_from("join.pilaster.internal").unwrap();
+    let name = ServerName::try_from(names::JOIN).unwrap();
     let tls = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
-    let mut once = Some(TokioIo::new(tls));
-    let connector = tower::service_fn(move |_| {
-        let stream = once.take().ok_or_else(|| std::io::Error::other("one connection only"));
-        async move { stream }
-    });
-    let endpoint = Endpoint::from_static("http://coordinator.pilaster.internal");
-    endpoint.connect_with_connector(connector).await.unwrap()
+    channel_over(tls, None).await.unwrap()
 }
 
 /// This test is the stranger: it does not ask whom it speaks to.
@@ -197,25 +189,5 @@ impl ServerCertVerifier for Anyone {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.3 only".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
-    }
+    pilaster_proto::tls13_signatures!();
 }

@@ -13,10 +13,10 @@ use lab::{Binaries, LabError};
 use pilaster_common::clock::{Clock, SystemClock};
 use pilaster_common::pem::Pair;
 use pilaster_common::secret::PrivateKey;
+use pilaster_coordinator::admin_api::Deny;
 use pilaster_coordinator::ca::issue::{self, Leaf};
 use pilaster_coordinator::ca::sign::{Authority, PathLength};
 use pilaster_coordinator::spec::{self, ClusterSpec};
-use pilaster_proto::admin::v1 as admin;
 use tonic::Code;
 
 const SPEC: &str =
@@ -55,12 +55,8 @@ fn resumption_is_off() -> Result<(), LabError> {
 async fn joined(binaries: &Binaries, folder: &Path) -> Result<(Served, Pair), LabError> {
     let server = Served::coordinator(&binaries.coordinator, folder)?;
     let mut client = served::admin(folder).await?;
-    client
-        .apply(admin::ApplyRequest { spec: SPEC.into(), ..Default::default() })
-        .await
-        .expect("applies");
-    let enroll = admin::EnrollRequest { node: "n-1".into(), ..admin::EnrollRequest::default() };
-    let token = client.enroll(enroll).await.expect("enrolls").into_inner().token;
+    served::apply(&mut client, SPEC).await?;
+    let token = served::token(&mut client, "c-1", "n-1").await?;
     let own = nodes::join(server.address, "n-1", &token).await?;
     Ok((server, own))
 }
@@ -126,10 +122,7 @@ async fn show(binaries: &Binaries, folder: &Path) -> Result<(), LabError> {
             assert_eq!(code, Ok(Some(wanted)), "{call}, {what}");
         }
     }
-    client
-        .deny(admin::DenyRequest { node: "n-1".into(), ..admin::DenyRequest::default() })
-        .await
-        .expect("denies");
+    client.call(&Deny { cluster: None, node: "n-1".into() }).await.expect("denies");
     for (call, code) in calls.with(Some(&own)).await {
         assert_eq!(code, Ok(Some(Code::PermissionDenied)), "{call}, denied");
     }

@@ -7,7 +7,8 @@ use lab::bench::served::{self, Served};
 use lab::{Binaries, LabError};
 use pilaster_common::secret::PrivateKey;
 use pilaster_common::token::JoinToken;
-use pilaster_proto::admin::v1 as admin;
+use pilaster_proto::client::CallError;
+use pilaster_proto::enrollment::JoinReply;
 use tonic::Code;
 
 const SPEC: &str =
@@ -24,12 +25,8 @@ fn proof_replayed_on_other_connection_refused_and_mac_for_other_csr_refused() ->
     let shown = runtime.expect("starts").block_on(async {
         let server = Served::coordinator(&binaries.coordinator, &folder)?;
         let mut client = served::admin(&folder).await?;
-        client
-            .apply(admin::ApplyRequest { spec: SPEC.into(), ..Default::default() })
-            .await
-            .expect("applies");
-        let enroll = admin::EnrollRequest { node: "n-1".into(), ..admin::EnrollRequest::default() };
-        let token = client.enroll(enroll).await.expect("enrolls").into_inner().token;
+        served::apply(&mut client, SPEC).await?;
+        let token = served::token(&mut client, "c-1", "n-1").await?;
         let token: JoinToken = token.parse().expect("a token");
         let csr = || PrivateKey::generate().and_then(|key| key.to_csr()).expect("a CSR");
 
@@ -38,25 +35,33 @@ fn proof_replayed_on_other_connection_refused_and_mac_for_other_csr_refused() ->
             JoinConnection::open(server.address).await?,
         );
         let question = own.request(&token, "n-1", csr());
-        let replayed = other.send(question.clone()).await.expect_err("another connection");
-        assert_eq!(replayed.code(), Code::Unauthenticated, "{replayed:?}");
+        let replayed = code(other.send(question.clone()).await, "another connection");
+        assert_eq!(replayed, Code::Unauthenticated);
         let mut stolen = question.clone();
         stolen.csr = csr();
-        let stolen = own.send(stolen).await.expect_err("another CSR");
-        assert_eq!(stolen.code(), Code::Unauthenticated, "{stolen:?}");
+        let stolen = code(own.send(stolen).await, "another CSR");
+        assert_eq!(stolen, Code::Unauthenticated);
         let mut renamed = question.clone();
-        renamed.node = "n-2".into();
-        let renamed = own.send(renamed).await.expect_err("another node");
-        assert_eq!(renamed.code(), Code::Unauthenticated, "{renamed:?}");
+        renamed.node = "n-2".parse().expect("good");
+        let renamed = code(own.send(renamed).await, "another node");
+        assert_eq!(renamed, Code::Unauthenticated);
 
         let first =
             own.send(question.clone()).await.expect("the twin, and nothing of it was burnt");
         let again = own.send(question).await.expect("the same question again");
-        assert_eq!(first.chain, again.chain, "a lost answer is given again");
-        let late = own.send(own.request(&token, "n-1", csr())).await.expect_err("another key");
-        assert_eq!(late.code(), Code::PermissionDenied, "{late:?}");
+        assert_eq!(first.identity.chain, again.identity.chain, "a lost answer is given again");
+        let late = code(own.send(own.request(&token, "n-1", csr())).await, "another key");
+        assert_eq!(late, Code::PermissionDenied);
         Ok(())
     });
     std::fs::remove_dir_all(&folder).expect("removes");
     shown
+}
+
+#[track_caller]
+fn code(answer: Result<JoinReply, CallError>, what: &str) -> Code {
+    match answer {
+        Err(CallError::Status(status)) => status.code(),
+        other => panic!("{what}: {other:?}"),
+    }
 }
