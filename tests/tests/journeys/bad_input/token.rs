@@ -63,12 +63,12 @@ fn a_token_of_another_node_is_refused_and_told_on_both_ends() -> Result<(), LabE
     let causes = ["the token is for x-k3s-m-1", "this host is x-k3s-m-2"];
     let told = refused(&journey, lab.host("x-k3s-m-2"), &token, Asked::Yes, &causes);
     assert!(told.help.contains("coordctl enroll x-k3s-m-2"), "{}", told.help);
-    let problems = node_status(&journey)?["problems"].to_string();
-    assert!(causes.iter().all(|words| problems.contains(words)), "{problems}");
+    let refusal = node_status(&journey)?["refusal"].to_string();
+    assert!(causes.iter().all(|words| refusal.contains(words)), "{refusal}");
 
     joins(&journey, host, &token); // it was not burnt
     wait_until("the refusal is no longer shown", LIMIT, || {
-        Ok(node_status(&journey)?["problems"] == serde_json::json!([]))
+        Ok(node_status(&journey)?["refusal"].is_null())
     })
 }
 

@@ -30,7 +30,7 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() -> Result<(), LabError> {
         ("enroll", "<NODE>"),
         ("enroll x-k3s-m-1 --valid-for 5x", "\"5x\" is no time span"),
         ("status --timeout 5s", "--wait"),
-        ("status -o yaml", "'yaml'"),
+        ("status -o xml", "'xml'"),
     ] {
         assert_told(&journey.ask(line.split(' '))?, 64, &[words]);
     }
