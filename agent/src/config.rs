@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pilaster_common::endpoint::Endpoint;
 use pilaster_common::paths;
 
 /// What `/etc/conf.d/pilaster-agent` exports.
@@ -46,8 +47,8 @@ fn in_file(file: &str, name: &str) -> Option<String> {
 /// What `pilaster-agent join` was asked.
 #[derive(Debug)]
 pub struct JoinOptions {
-    /// `host:port` of the coordinator.
-    pub coordinator: String,
+    /// Where the coordinator is.
+    pub coordinator: Endpoint,
     /// Where the token is.
     pub token: TokenSource,
     /// How long an unreachable coordinator is tried.

@@ -14,6 +14,7 @@
 //! Not here: which names a certificate gets, and when etcd may start: the coordinator says so (promises 2, 5).
 
 mod apply;
+mod certificates;
 mod config;
 mod console;
 mod etcd;

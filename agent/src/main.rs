@@ -7,6 +7,8 @@ use std::time::Duration;
 use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short, Value};
 
+use pilaster_common::endpoint::Endpoint;
+
 use pilaster_agent::{Exit, Failure, JoinOptions, Settings, TokenSource, harden, note, say};
 use tracing::Level;
 
@@ -117,7 +119,7 @@ fn parse_join(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("no-start") => start = false,
             Short('h') | Long("help") => return Ok(Command::Help),
             Value(address) if coordinator.is_none() => {
-                coordinator = Some(endpoint(address.string()?)?)
+                coordinator = Some(endpoint(&address.string()?)?)
             }
             argument => return Err(argument.unexpected()),
         }
@@ -139,13 +141,8 @@ fn no_more(mut arguments: lexopt::Parser, command: Command) -> Result<Command, l
     }
 }
 
-/// `host:port`.
-fn endpoint(address: String) -> Result<String, lexopt::Error> {
-    let port = address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    if matches!(port, Some(Ok(_))) {
-        return Ok(address);
-    }
-    Err(format!("{address:?} is no host:port, such as 192.168.7.2:7443").into())
+fn endpoint(address: &str) -> Result<Endpoint, lexopt::Error> {
+    address.parse().map_err(|error| format!("{error}, such as 192.168.7.2:7443").into())
 }
 
 /// `90s`, `5m`, `1h`.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pilaster_common::clock::SystemClock;
-use pilaster_common::error::Told;
+use pilaster_common::error::{Told, code};
+use pilaster_common::name::NodeId;
 use pilaster_common::paths;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -13,20 +14,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apply::System;
 use crate::config::{IDENTITY_LOOK, SHUTDOWN_GRACE, Settings, identity_folder};
-use crate::etcd::{EtcdState, Pace, Watch};
+use crate::etcd::{Pace, Watch};
 use crate::exit::Failure;
 use crate::identity::{Folder, Identity, IdentityError};
 use crate::link::attach::{Latest, Link, LinkWires};
-use crate::reconcile::{Memory, Own, Reconciler, Wires};
-use crate::service::{ServiceManager, no_service_manager};
+use crate::reconcile::{Memory, Reconciler, Wires};
+use crate::service::{Services, no_service_manager};
 
 /// Runs until SIGTERM. Without an identity it waits for one, saying so once: a package may start it before the node has joined.
 ///
 /// # Errors
 /// When there is no service manager, or a task ends by itself: the service manager starts the agent again.
 pub async fn run(settings: Settings) -> Result<(), Failure> {
-    let services =
-        ServiceManager::detect().ok_or_else(|| no_service_manager("cannot run the agent"))?;
+    let services = Services::detect().ok_or_else(|| no_service_manager("cannot run the agent"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
     let identity = tokio::select! {
@@ -35,7 +35,8 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
         identity = identity() => identity, // reads only: nothing is lost when dropped
     };
     let shutdown = CancellationToken::new();
-    tracing::info!("{} of {} begins", identity.node, identity.cluster);
+    let NodeId { cluster, node } = &identity.node;
+    tracing::info!("{node} of {cluster} begins");
     let mut tasks = spawn(settings, identity, services, &shutdown);
     let ended_early = tokio::select! {
         _ = terminate.recv() => false,
@@ -81,24 +82,23 @@ pub fn harden() {
 fn spawn(
     settings: Settings,
     identity: Identity,
-    services: ServiceManager,
+    services: Services,
     shutdown: &CancellationToken,
 ) -> JoinSet<()> {
     let (desired_in, desired) = watch::channel(Latest::None);
-    let (channel_in, channel) = watch::channel(None);
-    let (etcd_in, etcd) = watch::channel(EtcdState::default());
+    let (coordinator_in, coordinator) = watch::channel(None);
+    let (etcd_in, etcd) = watch::channel(None);
     let (pace, pace_out) = watch::channel(Pace::default());
     let (report, report_out) = watch::channel(None);
-    let system = System::new(identity.node.clone(), settings.interface, services);
-    let own = Own { node: identity.node.clone(), cluster: identity.cluster.clone() };
+    let system = System::new(identity.node.node.clone(), settings.interface, services);
     let reconciler = Reconciler::new(
-        own,
+        identity.node.clone(),
         system.clone(),
         Memory::at(paths::AGENT_STATE),
         Arc::new(SystemClock),
-        Wires { desired, channel, etcd, pace, report },
+        Wires { desired, coordinator, etcd, pace, report },
     );
-    let wires = LinkWires { report: report_out, desired: desired_in, channel: channel_in };
+    let wires = LinkWires { report: report_out, desired: desired_in, coordinator: coordinator_in };
     let link = Link::new(identity, Folder::at(identity_folder()), Arc::new(SystemClock), wires);
     let mut tasks = JoinSet::new();
     tasks.spawn(reconciler.run(shutdown.clone()));
@@ -108,11 +108,12 @@ fn spawn(
 }
 
 fn no_signals(error: &std::io::Error) -> Told {
-    Told { what: "cannot wait for signals".into(), cause: error.to_string(), help: String::new() }
+    Told { what: "cannot wait for signals".into(), cause: error.to_string(), ..Told::default() }
 }
 
 fn task_ended() -> Failure {
     Told {
+        code: code::OTHER,
         what: "the agent ends".into(),
         cause: "one of its tasks ended by itself".into(),
         help: "the lines above tell why; OpenRC starts it again".into(),

@@ -2,15 +2,16 @@
 
 use pilaster_common::atomic_file::{self, Access};
 use pilaster_common::certificate;
+use pilaster_common::name::NodeId;
 use pilaster_common::profile::LEAVES;
 
 use crate::apply::{Host, ManagedFile, System};
 use crate::config::{STATUS_FILE, Settings, identity_folder};
 use crate::console::say;
 use crate::exit::Failure;
-use crate::identity::{Folder, IdentityError};
+use crate::identity::{Folder, IdentityError, listed};
 use crate::reconcile::held_certificate;
-use crate::service::ServiceManager;
+use crate::service::Services;
 
 /// Prints it.
 ///
@@ -21,12 +22,13 @@ pub fn status(settings: Settings) -> Result<(), Failure> {
         .current()
         .and_then(|current| current.ok_or(IdentityError::NotJoined))
         .map_err(|error| Failure::new("cannot tell how this node is", &error))?;
-    say(format_args!("{} of {}, {}", identity.node, identity.cluster, identity.address));
-    say(format_args!("coordinator: {}", identity.endpoints.join(", ")));
+    let NodeId { cluster, node } = identity.node;
+    say(format_args!("{node} of {cluster}, {}", identity.address));
+    say(format_args!("coordinator: {}", listed(&identity.endpoints)));
     if let Ok(leaf) = certificate::read(identity.pair.leaf()) {
         say(format_args!("identity ends {}", leaf.not_after));
     }
-    let system = System::new(identity.node, settings.interface, ServiceManager::OpenRc);
+    let system = System::new(node, settings.interface, Services::OpenRc);
     for profile in LEAVES {
         let present = system.read(ManagedFile::Leaf(profile)).ok().flatten();
         match present.and_then(|present| held_certificate(&present.content)) {

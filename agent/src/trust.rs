@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::profile::Profile;
+use pilaster_proto::tls::provider;
 use rustls::RootCertStore;
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -18,7 +18,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadChain {
     #[error("the CA is no usable certificate")]
-    Anchor(#[source] rustls::Error),
+    Anchor(#[from] rustls::Error),
     #[error("the chain is empty")]
     Empty,
     #[error("the chain does not hold for {usage} authentication")]
@@ -27,22 +27,6 @@ pub(crate) enum BadChain {
     Unwanted { profile: Profile, usage: &'static str },
     #[error("no verifier for these roots")]
     Verifier(#[source] rustls::server::VerifierBuilderError),
-}
-
-/// The provider of all cryptography in TLS: ring, TLS 1.3 only.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
-}
-
-/// These certificates as trust anchors.
-pub(crate) fn anchors<'a>(
-    certificates: impl IntoIterator<Item = &'a CertificateDer<'static>>,
-) -> Result<Arc<RootCertStore>, BadChain> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots.add(certificate.clone()).map_err(BadChain::Anchor)?;
-    }
-    Ok(Arc::new(roots))
 }
 
 /// Checks that `chain` holds in `roots` for the usages of `profile`, and for no other.
@@ -99,6 +83,8 @@ fn unix(now: Timestamp) -> UnixTime {
 
 #[cfg(test)]
 mod tests {
+    use pilaster_proto::tls::anchors;
+
     use super::*;
     use crate::testing::{Says, TestCa, now};
 

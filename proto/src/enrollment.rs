@@ -255,6 +255,33 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_comes_with_an_address_of_the_node_and_of_the_coordinator() {
+        let field = |change: fn(&mut pb::JoinReply)| {
+            let identity = pb::GivenIdentity {
+                endpoints: vec!["192.168.7.2:7443".into()],
+                ..Default::default()
+            };
+            let mut reply = pb::JoinReply {
+                identity: Some(identity),
+                nonce: vec![1; 16],
+                address: "192.168.7.11".into(),
+            };
+            change(&mut reply);
+            JoinReply::try_from(reply).err().map_or("", |error| error.field)
+        };
+        fn put(reply: &mut pb::JoinReply, endpoints: &[&str]) {
+            let endpoints = endpoints.iter().map(ToString::to_string).collect();
+            reply.identity.as_mut().expect("it has").endpoints = endpoints;
+        }
+        assert_eq!(field(|_| {}), "");
+        assert_eq!(field(|reply| reply.address = "fe80::1".into()), "address");
+        assert_eq!(field(|reply| drop(reply.nonce.pop())), "nonce");
+        assert_eq!(field(|reply| reply.identity = None), "identity");
+        assert_eq!(field(|reply| put(reply, &[])), "endpoints");
+        assert_eq!(field(|reply| put(reply, &["a b:1"])), "endpoints");
+    }
+
+    #[test]
     fn a_node_asks_for_no_more_certificates_than_there_are_kinds() {
         let csr = || pb::Csr { profile: pb::Profile::Peer.into(), der: vec![1] };
         let request = |count| pb::IssueRequest { generation: 1, csrs: vec![csr(); count] };

@@ -3,16 +3,17 @@
 use std::io;
 
 use pilaster_common::clock::Timestamp;
-use pilaster_common::error::Help;
+use pilaster_common::error::{Code, Help, code};
 use pilaster_common::etcd_conf::EtcdVersion;
 use pilaster_common::failpoint;
 use pilaster_common::profile::Profile;
-use tonic::transport::Channel;
+use pilaster_proto::client::Coordinator;
+use pilaster_proto::desired::WantedCertificate;
 
 use super::host::{Host, ManagedFile, PlaceError};
-use super::issue::{Ca, IssueError, issue};
 use super::pin::PinError;
-use crate::reconcile::{Accepted, Memory, MemoryError, WantedCertificate};
+use crate::certificates::{Ca, IssueError, issue};
+use crate::reconcile::{Accepted, Memory, MemoryError};
 use crate::service::{ServiceError, ServiceVerb};
 
 /// One thing to do to the node.
@@ -74,13 +75,21 @@ impl Help for ActError {
             Self::Pin(error) => error.help(),
         }
     }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Place(error) => error.code(),
+            Self::Pin(_) => code::NOT_PINNED,
+            _ => code::STEP,
+        }
+    }
 }
 
 /// Does `step`.
 pub(crate) async fn act<H: Host>(
     host: &H,
     memory: &Memory,
-    channel: Option<Channel>,
+    coordinator: Option<Coordinator>,
     step: &Step,
     now: Timestamp,
 ) -> Result<(), ActError> {
@@ -91,7 +100,7 @@ pub(crate) async fn act<H: Host>(
             host.place(*file, content)?;
         }
         Step::Issue { generation, wanted, ca, keep } => {
-            for (profile, content) in issue(channel, *generation, wanted, ca, now).await? {
+            for (profile, content) in issue(coordinator, *generation, wanted, ca, now).await? {
                 if keep.contains(&profile) {
                     copy(host, ManagedFile::Leaf(profile), ManagedFile::Before(profile))?;
                     failpoint!("leaf.before-kept");

@@ -1,39 +1,29 @@
 //! The interface to the host: every file that the agent keeps there, by kind and never by path, and the verbs for etcd's service.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
 
 use pilaster_common::atomic_file::{Access, ReplaceFileError, Replaced};
-use pilaster_common::error::Help;
+use pilaster_common::error::{Code, Help, code};
 use pilaster_common::etcd_conf::EtcdVersion;
+use pilaster_common::node_file::NodeFile;
 use pilaster_common::profile::Profile;
+use pilaster_proto::report::ServiceState;
 use zeroize::Zeroizing;
 
 use super::output::TrimError;
 use super::pin::PinError;
 use crate::config::ETCD_USER;
 use crate::etcd::Served;
-use crate::facts::{Facts, PortHolder};
-use crate::service::{ServiceError, ServiceState, ServiceVerb};
-
-/// A file whose whole text the coordinator renders too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TextFile {
-    /// `conf.yml`.
-    EtcdConf,
-    /// The service's settings.
-    ServiceConf,
-    /// The service's script.
-    ServiceScript,
-}
+use crate::facts::{Known, PortHolder};
+use crate::service::{ServiceError, ServiceVerb};
 
 /// A file that the agent keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ManagedFile {
     /// Rendered.
-    Text(TextFile),
+    Text(NodeFile),
     /// What etcd's client port trusts.
     ClientCa,
     /// What etcd's peer port trusts.
@@ -44,16 +34,6 @@ pub(crate) enum ManagedFile {
     Before(Profile),
     /// /etc/hosts.
     Hosts,
-}
-
-impl fmt::Display for TextFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::EtcdConf => "conf.yml",
-            Self::ServiceConf => "the service's settings",
-            Self::ServiceScript => "the service's script",
-        })
-    }
 }
 
 /// A file as it lies there.
@@ -82,12 +62,19 @@ impl Help for PlaceError {
             ),
         }
     }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Replace(_) => code::STEP,
+            Self::NoEtcdUser => code::NO_ETCD_USER,
+        }
+    }
 }
 
 /// A host, as far as the agent may touch it.
 pub(crate) trait Host {
     /// What the host is.
-    fn facts(&mut self) -> impl Future<Output = Facts> + Send;
+    fn facts(&mut self) -> impl Future<Output = Known> + Send;
 
     /// A file as it lies there; `None` where there is none.
     fn read(&self, file: ManagedFile) -> io::Result<Option<Present>>;
@@ -138,7 +125,7 @@ pub(crate) trait Host {
 /// Owner and mode of a file; `None` while etcd's user is missing. /etc/hosts keeps what it has.
 pub(super) fn access(file: ManagedFile, etcd: Option<(u32, u32)>) -> Option<Access> {
     Some(match file {
-        ManagedFile::Text(TextFile::ServiceScript) => Access::root(0o755),
+        ManagedFile::Text(NodeFile::ServiceScript) => Access::root(0o755),
         ManagedFile::Text(_) | ManagedFile::ClientCa | ManagedFile::PeerCa | ManagedFile::Hosts => {
             Access::root(0o644)
         }

@@ -14,41 +14,36 @@ use pilaster_common::name::NodeName;
 use pilaster_common::paths;
 use pilaster_common::pem::{self, Pair};
 use pilaster_common::profile::Profile;
+use pilaster_proto::report::ServiceState;
 use zeroize::Zeroizing;
 
-use super::host::{Host, ManagedFile, PlaceError, Present, TextFile, access};
+use super::host::{Host, ManagedFile, PlaceError, Present, access};
 use super::output::{self, TrimError};
 use super::pin::{self, PinError};
 use crate::config::{ETCD_SERVICE, ETCD_USER, identity_folder};
 use crate::etcd::{self, Served};
-use crate::facts::{self, EtcdBinary, Facts, PortHolder};
-use crate::service::{ServiceError, ServiceManager, ServiceState, ServiceVerb};
+use crate::facts::{self, EtcdBinary, Known, PortHolder};
+use crate::service::{ServiceError, ServiceVerb, Services};
 
 /// This host.
 #[derive(Debug, Clone)]
 pub(crate) struct System {
     node: NodeName,
     interface: String,
-    services: ServiceManager,
+    services: Services,
     etcd_binary: EtcdBinary,
 }
 
 impl System {
     /// For the node of this name, whose cluster uses `interface`.
-    pub(crate) fn new(node: NodeName, interface: String, services: ServiceManager) -> Self {
+    pub(crate) fn new(node: NodeName, interface: String, services: Services) -> Self {
         Self { node, interface, services, etcd_binary: EtcdBinary::default() }
     }
 
     /// Where a file lies: the only place where a kind becomes a path (promise 13).
     pub(crate) fn path(&self, file: ManagedFile) -> PathBuf {
         match file {
-            ManagedFile::Text(TextFile::EtcdConf) => paths::ETCD_CONF.into(),
-            ManagedFile::Text(TextFile::ServiceConf) => match self.services {
-                ServiceManager::OpenRc => paths::SERVICE_CONF.into(),
-            },
-            ManagedFile::Text(TextFile::ServiceScript) => match self.services {
-                ServiceManager::OpenRc => paths::SERVICE_SCRIPT.into(),
-            },
+            ManagedFile::Text(file) => file.path(self.services.kind()).into(),
             ManagedFile::ClientCa => paths::CLIENT_CA.into(),
             ManagedFile::PeerCa => paths::PEER_CA.into(),
             ManagedFile::Leaf(Profile::Server) => paths::SERVER_LEAF.into(),
@@ -75,7 +70,7 @@ impl System {
 }
 
 impl Host for System {
-    async fn facts(&mut self) -> Facts {
+    async fn facts(&mut self) -> Known {
         facts::observe(&self.interface, &mut self.etcd_binary).await
     }
 

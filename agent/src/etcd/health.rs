@@ -1,14 +1,16 @@
 //! etcd's own verdict: `GET /health` on the metrics port, which needs no certificate on loopback (`listen-metrics-urls`).
 
 use std::io;
+use std::net::Ipv4Addr;
 
+use pilaster_common::ports;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::ETCD_HEALTH_DEADLINE;
 
-const ADDRESS: &str = "127.0.0.1:2381";
+const ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, ports::METRICS);
 /// HTTP/1.0: the answer ends with the connection, so there is nothing to count.
 const REQUEST: &[u8] = b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n";
 /// The answer has about 200 bytes.

@@ -6,6 +6,9 @@ use std::time::Duration;
 use pilaster_common::certificate::key_hash;
 use pilaster_common::pem::{self, BadPair, Pair};
 use pilaster_common::profile::Profile;
+use pilaster_proto::etcd_state::{EtcdMember, EtcdState};
+use pilaster_proto::status::reason;
+use pilaster_proto::tls;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::time::timeout;
@@ -19,29 +22,11 @@ use super::messages::{
 };
 use crate::apply::{Host, ManagedFile, System};
 use crate::config::ETCD_CALL_DEADLINE;
-use crate::link::{DialError, over_tls, reason};
-use crate::trust::{self, BadChain};
+use crate::link::{DialError, over_tls};
 
 const ADDRESS: &str = "127.0.0.1:2379";
 const STATUS: &str = "/etcdserverpb.Maintenance/Status";
 const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
-
-/// What the member says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Status {
-    pub(crate) member_id: u64,
-    pub(crate) cluster_id: u64,
-    /// 0: none.
-    pub(crate) leader_id: u64,
-    pub(crate) raft_term: u64,
-    pub(crate) raft_index: u64,
-    pub(crate) raft_applied_index: u64,
-    pub(crate) db_size: i64,
-    pub(crate) db_size_in_use: i64,
-    pub(crate) is_learner: bool,
-    pub(crate) version: String,
-    pub(crate) errors: Vec<String>,
-}
 
 /// Why the member did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +37,6 @@ pub(super) enum AskError {
     Absent { path: String },
     #[error(transparent)]
     Pair(#[from] BadPair),
-    #[error(transparent)]
-    Chain(#[from] BadChain),
     #[error(transparent)]
     Tls(#[from] rustls::Error),
     #[error(transparent)]
@@ -87,14 +70,15 @@ impl Asker {
         Self { system, open: None }
     }
 
-    /// The member's status, and the members it knows.
-    pub(super) async fn ask(&mut self) -> Result<(Status, Vec<Member>), AskError> {
+    /// The member's state; its health is asked elsewhere.
+    pub(super) async fn ask(&mut self) -> Result<EtcdState, AskError> {
         let open = self.channel().await?;
         let answer = timeout(ETCD_CALL_DEADLINE, questions(&open.0))
             .await
             .map_err(|_| AskError::Deadline(ETCD_CALL_DEADLINE))
             .flatten();
-        // one of older files goes once the new one has answered; after a failure it is dialled again: the process may be another one
+        // A client built from older files is dropped once the new one has answered. After a failure
+        // it is dialled again: the process may be another one.
         self.open = answer.is_ok().then_some(open);
         answer
     }
@@ -131,22 +115,21 @@ fn pem_public(leaf: &[u8]) -> &[u8] {
 }
 
 fn config(ca: &[u8], pair: &Pair) -> Result<ClientConfig, AskError> {
-    let roots = trust::anchors(&pem::certificates(ca)?)?;
-    Ok(ClientConfig::builder_with_provider(trust::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+    let roots = tls::anchors(&pem::certificates(ca)?)?;
+    Ok(tls::client_config()
         .with_root_certificates(roots)
         .with_client_auth_cert(pair.chain().to_vec(), pair.key().to_der())?)
 }
 
-async fn questions(channel: &Channel) -> Result<(Status, Vec<Member>), AskError> {
+async fn questions(channel: &Channel) -> Result<EtcdState, AskError> {
     let status = status(channel).await?;
     let request = MemberListRequest { linearizable: false };
     let list: MemberListResponse = unary(channel, MEMBER_LIST, request).await?;
-    Ok((status, list.members))
+    Ok(state(status, list))
 }
 
-pub(super) async fn status(channel: &Channel) -> Result<Status, AskError> {
-    unary::<_, StatusResponse>(channel, STATUS, StatusRequest {}).await.map(Into::into)
+pub(super) async fn status(channel: &Channel) -> Result<StatusResponse, AskError> {
+    unary(channel, STATUS, StatusRequest {}).await
 }
 
 async fn unary<Q, A>(channel: &Channel, path: &'static str, question: Q) -> Result<A, AskError>
@@ -165,21 +148,26 @@ where
         .map_err(AskError::Refused)
 }
 
-impl From<StatusResponse> for Status {
-    fn from(answer: StatusResponse) -> Self {
-        let header = answer.header.unwrap_or_default();
-        Self {
-            member_id: header.member_id,
-            cluster_id: header.cluster_id,
-            leader_id: answer.leader,
-            raft_term: answer.raft_term,
-            raft_index: answer.raft_index,
-            raft_applied_index: answer.raft_applied_index,
-            db_size: answer.db_size,
-            db_size_in_use: answer.db_size_in_use,
-            is_learner: answer.is_learner,
-            version: answer.version,
-            errors: answer.errors,
-        }
+/// As the member says; whether it is healthy is asked elsewhere.
+fn state(status: StatusResponse, list: MemberListResponse) -> EtcdState {
+    let header = status.header.unwrap_or_default();
+    EtcdState {
+        healthy: false,
+        member_id: header.member_id,
+        cluster_id: header.cluster_id,
+        leader_id: status.leader,
+        raft_term: status.raft_term,
+        raft_index: status.raft_index,
+        raft_applied_index: status.raft_applied_index,
+        db_size_bytes: status.db_size.try_into().unwrap_or(0),
+        db_size_in_use_bytes: status.db_size_in_use.try_into().unwrap_or(0),
+        is_learner: status.is_learner,
+        version: status.version,
+        errors: status.errors,
+        members: list.members.into_iter().map(member).collect(),
     }
+}
+
+fn member(Member { id, name, peer_urls, client_urls, is_learner }: Member) -> EtcdMember {
+    EtcdMember { id, name, peer_urls, client_urls, is_learner }
 }

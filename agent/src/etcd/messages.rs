@@ -51,17 +51,16 @@ pub(super) struct MemberListResponse {
     pub(super) members: Vec<Member>,
 }
 
-/// One member, as this one knows it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub(crate) struct Member {
+pub(super) struct Member {
     #[prost(uint64, tag = "1")]
-    pub(crate) id: u64,
+    pub(super) id: u64,
     #[prost(string, tag = "2")]
-    pub(crate) name: String,
+    pub(super) name: String,
     #[prost(string, repeated, tag = "3")]
-    pub(crate) peer_urls: Vec<String>,
+    pub(super) peer_urls: Vec<String>,
     #[prost(string, repeated, tag = "4")]
-    pub(crate) client_urls: Vec<String>,
+    pub(super) client_urls: Vec<String>,
     #[prost(bool, tag = "5")]
-    pub(crate) is_learner: bool,
+    pub(super) is_learner: bool,
 }

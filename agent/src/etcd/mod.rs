@@ -7,5 +7,5 @@ mod messages;
 mod served;
 mod watch;
 
-pub(crate) use served::{Port, Served, Shown, ask, look};
-pub(crate) use watch::{EtcdState, Pace, Watch};
+pub(crate) use served::{Port, Served, ask, look};
+pub(crate) use watch::{Pace, Watch};

@@ -15,9 +15,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use pilaster_common::certificate;
-use pilaster_common::clock::Timestamp;
 use pilaster_common::error::causes;
 use pilaster_common::pem::Pair;
+use pilaster_common::ports;
+use pilaster_proto::report::ServedCertificate;
+use pilaster_proto::tls;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls_pki_types::ServerName;
@@ -30,23 +32,15 @@ use tokio_rustls::client::TlsStream;
 use super::member::{self, AskError};
 use crate::config::SERVED_DEADLINE;
 use crate::link::any_certificate;
-use crate::trust;
 
 /// Whose answer needs no leader and reads no key.
 const QUESTION: &[u8] = b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n";
-
-/// A certificate as a port showed or took it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shown {
-    pub(crate) serial: Vec<u8>,
-    pub(crate) not_after: Timestamp,
-}
 
 /// What a look at a port brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Served {
     /// The handshake stood, with this certificate.
-    Shown(Shown),
+    Shown(ServedCertificate),
     /// It answered, and the handshake failed.
     Refused(String),
     /// Nobody answered.
@@ -56,8 +50,8 @@ pub(crate) enum Served {
 /// A port of etcd on the node's own address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Port {
-    Client = 2379,
-    Peer = 2380,
+    Client = ports::CLIENT as isize,
+    Peer = ports::PEER as isize,
 }
 
 /// Which certificate a port shows to one who comes from `address` with `pair`, and whether it takes that.
@@ -87,7 +81,9 @@ pub(crate) async fn ask(ca: &[u8], leaf: &[u8]) -> Served {
         Ok(certificate::read(pair.leaf()).map_err(pilaster_common::pem::BadPair::from)?)
     };
     match timeout(SERVED_DEADLINE, answered).await {
-        Ok(Ok(leaf)) => Served::Shown(Shown { serial: leaf.serial, not_after: leaf.not_after }),
+        Ok(Ok(leaf)) => {
+            Served::Shown(ServedCertificate { serial: leaf.serial, not_after: leaf.not_after })
+        }
         Ok(Err(error)) if !error.is_unreachable() => Served::Refused(causes(&error)),
         _ => Served::Unreachable,
     }
@@ -103,7 +99,7 @@ enum Failed {
     Unreachable,
 }
 
-async fn handshake(at: SocketAddr, port: Port, pair: &Pair) -> Result<Shown, Failed> {
+async fn handshake(at: SocketAddr, port: Port, pair: &Pair) -> Result<ServedCertificate, Failed> {
     let refused = |error: io::Error| Failed::Refused(causes(&error));
     let tcp = connect(at).await.map_err(|_| Failed::Unreachable)?;
     let config = config(pair).map_err(|error| Failed::Refused(error.to_string()))?;
@@ -144,8 +140,7 @@ async fn connect(at: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn config(pair: &Pair) -> Result<ClientConfig, rustls::Error> {
-    let mut config = ClientConfig::builder_with_provider(trust::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+    let mut config = tls::client_config()
         .dangerous() // whatever is shown is looked at, and nothing is sent
         .with_custom_certificate_verifier(any_certificate())
         .with_client_auth_cert(pair.chain().to_vec(), pair.key().to_der())?;
@@ -153,7 +148,7 @@ fn config(pair: &Pair) -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-fn shown(stream: &TlsStream<TcpStream>) -> Option<Shown> {
+fn shown(stream: &TlsStream<TcpStream>) -> Option<ServedCertificate> {
     let leaf = certificate::read(stream.get_ref().1.peer_certificates()?.first()?).ok()?;
-    Some(Shown { serial: leaf.serial, not_after: leaf.not_after })
+    Some(ServedCertificate { serial: leaf.serial, not_after: leaf.not_after })
 }

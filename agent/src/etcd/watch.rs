@@ -5,25 +5,14 @@
 use std::time::{Duration, Instant};
 
 use pilaster_common::error::causes;
+use pilaster_proto::etcd_state::EtcdState;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::health::is_healthy;
-use super::member::{Asker, Status};
-use super::messages::Member;
+use super::member::Asker;
 use crate::apply::System;
 use crate::config::{ETCD_EAGER_SPAN, ETCD_INTERVAL, ETCD_INTERVAL_EAGER, ETCD_INTERVAL_SICK};
-
-/// How etcd is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct EtcdState {
-    /// It answered on loopback.
-    pub(crate) reachable: bool,
-    /// By its own verdict.
-    pub(crate) healthy: bool,
-    pub(crate) status: Option<Status>,
-    pub(crate) members: Vec<Member>,
-}
 
 /// How eagerly etcd is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,7 +28,7 @@ pub(crate) enum Pace {
 pub(crate) struct Watch {
     asker: Asker,
     pace: watch::Receiver<Pace>,
-    state: watch::Sender<EtcdState>,
+    state: watch::Sender<Option<EtcdState>>,
     sick_since: Option<Instant>,
 }
 
@@ -48,7 +37,7 @@ impl Watch {
     pub(crate) fn new(
         system: System,
         pace: watch::Receiver<Pace>,
-        state: watch::Sender<EtcdState>,
+        state: watch::Sender<Option<EtcdState>>,
     ) -> Self {
         Self { asker: Asker::new(system), pace, state, sick_since: None }
     }
@@ -60,7 +49,7 @@ impl Watch {
                 () = shutdown.cancelled() => return,
                 state = look(&mut self.asker) => state, // reads only: nothing is lost when dropped
             };
-            let pause = self.pause_after(state.healthy);
+            let pause = self.pause_after(state.as_ref().is_some_and(|state| state.healthy));
             self.state.send_if_modified(|known| {
                 let changed = *known != state;
                 *known = state;
@@ -85,13 +74,11 @@ impl Watch {
 }
 
 /// Asks how it is; `/health` only where there is a leader, since etcd logs two warnings each time that it has to say no.
-async fn look(asker: &mut Asker) -> EtcdState {
+async fn look(asker: &mut Asker) -> Option<EtcdState> {
     let answer = asker.ask().await;
-    let answer =
-        answer.inspect_err(|error| tracing::debug!("etcd did not answer: {}", causes(error))).ok();
-    let reachable = answer.is_some();
-    let (status, members) = answer.unzip();
-    let has_leader = status.as_ref().is_some_and(|status| status.leader_id != 0);
-    let healthy = has_leader && is_healthy().await;
-    EtcdState { reachable, healthy, status, members: members.unwrap_or_default() }
+    let mut state = answer
+        .inspect_err(|error| tracing::debug!("etcd did not answer: {}", causes(error)))
+        .ok()?;
+    state.healthy = state.leader_id != 0 && is_healthy().await;
+    Some(state)
 }

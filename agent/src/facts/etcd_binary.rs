@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use pilaster_common::error::Help;
-use pilaster_common::etcd_conf::{BadVersion, EtcdVersion, Processor};
+use pilaster_common::error::{Code, Help, code};
+use pilaster_common::etcd_conf::{BadVersion, Processor};
+use pilaster_proto::facts::InstalledEtcd;
 use tokio::process::Command;
 
 /// No etcd that Pilaster could run.
@@ -29,14 +30,10 @@ impl Help for BadEtcd {
                 .into(),
         )
     }
-}
 
-/// What is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InstalledEtcd {
-    pub(crate) version: EtcdVersion,
-    /// Its own, which on a 32-bit system is not the kernel's.
-    pub(crate) processor: Processor,
+    fn code(&self) -> Code {
+        code::NO_ETCD
+    }
 }
 
 /// Remembers what is there until the file changes, so that nothing is started without need.

@@ -4,35 +4,21 @@ use std::path::Path;
 
 use nix::sys::{statvfs, utsname};
 use pilaster_common::paths;
+use pilaster_proto::facts::Facts;
 use sysinfo::System;
 
-/// What the machine is, and how it is doing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Machine {
-    /// As `uname -m` says.
-    pub(crate) architecture: String,
-    pub(crate) kernel: String,
-    pub(crate) memory_bytes: u64,
-    /// Of the file system that holds etcd's data.
-    pub(crate) disk_free_bytes: u64,
-    pub(crate) uptime_seconds: u64,
-}
-
-/// Looks at the machine.
-pub(crate) fn observe() -> Machine {
-    let memory_bytes = System::new().map_or(0, |mut system| {
+/// Fills in what the machine is, and how it is doing.
+pub(super) fn observe(facts: &mut Facts) {
+    facts.memory_bytes = System::new().map_or(0, |mut system| {
         system.refresh_memory();
         system.total_memory()
     });
-    Machine {
-        architecture: utsname::uname()
-            .map(|uname| uname.machine().to_string_lossy().into_owned())
-            .unwrap_or_default(),
-        kernel: System::kernel_version().unwrap_or_default(),
-        memory_bytes,
-        disk_free_bytes: disk_free_bytes(Path::new(paths::ETCD_DATA)),
-        uptime_seconds: System::uptime().unwrap_or(0),
-    }
+    let uname = utsname::uname();
+    facts.architecture =
+        uname.map(|uname| uname.machine().to_string_lossy().into_owned()).unwrap_or_default();
+    facts.kernel = System::kernel_version().unwrap_or_default();
+    facts.disk_free_bytes = disk_free_bytes(Path::new(paths::ETCD_DATA));
+    facts.uptime_seconds = System::uptime().unwrap_or(0);
 }
 
 /// Differs after each boot; empty where the kernel does not say.
@@ -60,7 +46,8 @@ mod tests {
 
     #[test]
     fn the_machine_is_described() {
-        let machine = observe();
+        let mut machine = Facts::default();
+        observe(&mut machine);
         assert!(!machine.architecture.is_empty() && !machine.kernel.is_empty());
         assert!(machine.memory_bytes > 0 && machine.disk_free_bytes > 0);
         assert_eq!(boot_id().len(), 36);

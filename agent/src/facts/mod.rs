@@ -8,40 +8,38 @@ mod ports;
 
 use std::path::Path;
 
-use ipnet::Ipv4Net;
 use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::ServiceManager;
 use pilaster_common::paths;
+use pilaster_common::templates::TEMPLATES;
+use pilaster_proto::facts::Facts;
 
-pub(crate) use etcd_binary::{EtcdBinary, InstalledEtcd};
+pub(crate) use etcd_binary::EtcdBinary;
 pub(crate) use hostname::node_name;
 pub(crate) use interface::global_addresses;
-pub(crate) use machine::{Machine, boot_id};
+pub(crate) use machine::boot_id;
 pub(crate) use ports::{PortHolder, holders};
 
-/// What a node is, as reported.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Facts {
-    pub(crate) hostname: String,
-    /// Global IPv4 addresses of the interface.
-    pub(crate) addresses: Vec<Ipv4Net>,
-    /// The binary on disk, or why there is none that could be run.
-    pub(crate) etcd: Result<InstalledEtcd, Told>,
-    /// What keeps services; `None` where there is none that is known.
-    pub(crate) service_manager: Option<ServiceManager>,
-    pub(crate) machine: Machine,
+/// What is known of a node.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) facts: Facts,
+    /// Why there is no etcd that could be run, where there is none.
+    pub(crate) no_etcd: Option<Told>,
 }
 
 /// Looks at the node. What cannot be learnt is left empty: reports say what is, not what should be.
-pub(crate) async fn observe(interface: &str, etcd: &mut EtcdBinary) -> Facts {
-    Facts {
+pub(crate) async fn observe(interface: &str, binary: &mut EtcdBinary) -> Known {
+    let installed = binary.installed(Path::new(paths::ETCD_BINARY)).await;
+    let mut facts = Facts {
         hostname: hostname::read(),
         addresses: global_addresses(interface).unwrap_or_default(),
-        etcd: etcd
-            .installed(Path::new(paths::ETCD_BINARY))
-            .await
-            .map_err(|error| Told::new("etcd cannot run here", &error)),
-        service_manager: crate::service::ServiceManager::detect().map(|manager| manager.kind()),
-        machine: machine::observe(),
-    }
+        etcd: installed.as_ref().ok().copied(),
+        agent_version: env!("CARGO_PKG_VERSION").into(),
+        template_versions: TEMPLATES.versions(),
+        service_manager: crate::service::Services::detect().map(|services| services.kind()),
+        ..Facts::default()
+    };
+    machine::observe(&mut facts);
+    let no_etcd = installed.err().map(|error| Told::new("etcd cannot run here", &error));
+    Known { facts, no_etcd }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use pilaster_common::ports;
 use tokio::net::TcpSocket;
 
 /// A process that listens on a port of etcd's.
@@ -64,8 +65,9 @@ pub(crate) fn holders(addresses: &[Ipv4Addr]) -> Vec<PortHolder> {
 
 /// What etcd binds on one of `addresses` and on loopback.
 fn wanted(addresses: &[Ipv4Addr]) -> impl Iterator<Item = SocketAddr> {
-    let own = addresses.iter().flat_map(|address| [(*address, 2379), (*address, 2380)]);
-    let loopback = [2379, 2381].map(|port| (Ipv4Addr::LOCALHOST, port));
+    let own =
+        addresses.iter().flat_map(|address| [(*address, ports::CLIENT), (*address, ports::PEER)]);
+    let loopback = [ports::CLIENT, ports::METRICS].map(|port| (Ipv4Addr::LOCALHOST, port));
     own.chain(loopback).map(SocketAddr::from)
 }
 
@@ -81,13 +83,14 @@ fn is_taken(address: SocketAddr) -> bool {
 /// etcd listens for peers on its address, for clients there and on loopback, for metrics on loopback (`common::etcd_conf::keys`).
 fn is_in_the_way(listener: &Listener, addresses: &[Ipv4Addr]) -> bool {
     let IpAddr::V4(address) = listener.address.to_canonical() else {
-        return listener.address.is_unspecified() && (2379..=2381).contains(&listener.port);
+        return listener.address.is_unspecified()
+            && (ports::CLIENT..=ports::METRICS).contains(&listener.port);
     };
     let own = addresses.contains(&address) || address.is_unspecified();
     match listener.port {
-        2379 => own || address.is_loopback(),
-        2380 => own,
-        2381 => address.is_unspecified() || address.is_loopback(),
+        ports::CLIENT => own || address.is_loopback(),
+        ports::PEER => own,
+        ports::METRICS => address.is_unspecified() || address.is_loopback(),
         _ => false,
     }
 }

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use nix::unistd::{getegid, geteuid};
 use pilaster_common::atomic_file::{self, Access, ReplaceFileError};
-use pilaster_common::error::Help;
-use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::endpoint::Endpoint;
+use pilaster_common::error::{Code, Help, code};
+use pilaster_common::name::{ClusterName, NodeId, NodeName};
 use pilaster_common::pem::{self, Pair};
 use pilaster_common::secret::{KeyError, PrivateKey};
 use rustls_pki_types::CertificateDer;
@@ -23,12 +24,11 @@ pub(crate) struct Identity {
     /// Its folder is `gen-<generation>`.
     pub(crate) generation: u64,
     pub(crate) installation: String,
-    pub(crate) cluster: ClusterName,
-    pub(crate) node: NodeName,
+    pub(crate) node: NodeId,
     /// The address that the coordinator knows this node by.
     pub(crate) address: Ipv4Addr,
-    /// `host:port` of the coordinator, best first.
-    pub(crate) endpoints: Vec<String>,
+    /// Where the coordinator is found, best first.
+    pub(crate) endpoints: Vec<Endpoint>,
     /// The token with which it joined, so that a join that was cut off can be finished. Public.
     pub(crate) token_id: [u8; 8],
     pub(crate) pair: Pair,
@@ -43,7 +43,7 @@ struct LinkFile {
     cluster: ClusterName,
     node: NodeName,
     address: Ipv4Addr,
-    endpoints: Vec<String>,
+    endpoints: Vec<Endpoint>,
     token_id: String,
 }
 
@@ -82,6 +82,10 @@ impl Help for IdentityError {
             Self::Key(_) => return None,
         })
     }
+
+    fn code(&self) -> Code {
+        if let Self::NotJoined = self { code::NOT_JOINED } else { code::OTHER }
+    }
 }
 
 /// The identity's folder.
@@ -117,8 +121,7 @@ impl Folder {
         Ok(Identity {
             generation,
             installation,
-            cluster,
-            node,
+            node: NodeId { cluster, node },
             address,
             endpoints,
             token_id,
@@ -243,8 +246,8 @@ fn damaged(path: &Path, why: impl ToString) -> IdentityError {
 fn link_file(identity: &Identity) -> String {
     let file = LinkFile {
         installation: identity.installation.clone(),
-        cluster: identity.cluster.clone(),
-        node: identity.node.clone(),
+        cluster: identity.node.cluster.clone(),
+        node: identity.node.node.clone(),
         address: identity.address,
         endpoints: identity.endpoints.clone(),
         token_id: HEXLOWER.encode(&identity.token_id),
@@ -260,7 +263,7 @@ fn own(mode: u32) -> Access {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Says, TestCa};
+    use crate::testing::{Says, TestCa, node_id};
 
     fn identity(generation: u64, endpoint: &str) -> Identity {
         let ca = TestCa::new("control");
@@ -268,10 +271,9 @@ mod tests {
         Identity {
             generation,
             installation: "i".into(),
-            cluster: "x-k3s".parse().expect("good"),
-            node: "m-1".parse().expect("good"),
+            node: node_id("x-k3s", "m-1"),
             address: [192, 168, 7, 11].into(),
-            endpoints: vec![endpoint.into()],
+            endpoints: vec![endpoint.parse().expect("good")],
             token_id: [7; 8],
             pair,
             roots: vec![ca.root],
@@ -291,7 +293,7 @@ mod tests {
         install(&folder, &identity(1, "a:1"));
         assert!(folder.other(1).is_none());
         install(&folder, &identity(2, "b:2"));
-        assert_eq!(folder.other(2).expect("is kept").endpoints, ["a:1"]);
+        assert_eq!(folder.other(2).expect("is kept").endpoints, ["a:1".parse().expect("good")]);
         assert!(folder.keep_only(1).expect("goes back"));
         assert!(!folder.keep_only(1).expect("again"));
         assert_eq!(folder.current().expect("reads").expect("is there").generation, 1);
@@ -315,10 +317,13 @@ mod tests {
         assert!(folder.current().expect("nothing yet").is_none());
         install(&folder, &identity(1, "a:1"));
         folder.write(&identity(2, "b:2")).expect("writes");
-        assert_eq!(folder.current().expect("reads").expect("is there").endpoints, ["a:1"]);
+        assert_eq!(
+            folder.current().expect("reads").expect("is there").endpoints,
+            ["a:1".parse().expect("good")]
+        );
         folder.make_current(2).expect("swaps");
         let current = folder.current().expect("reads").expect("is there");
-        assert_eq!(current.endpoints, ["b:2"]);
+        assert_eq!(current.endpoints, ["b:2".parse().expect("good")]);
         assert_eq!(current.token_id, [7; 8]);
         let link = std::fs::read_link(place.path().join("identity/current")).expect("a link");
         assert_eq!(link, Path::new("gen-2"));

@@ -10,11 +10,15 @@ use std::time::Instant;
 
 use pilaster_common::atomic_file;
 use pilaster_common::clock::{Clock, SystemClock};
-use pilaster_common::error::{Told, causes};
+use pilaster_common::endpoint::Endpoint;
+use pilaster_common::error::{Told, causes, code};
 use pilaster_common::failpoint;
+use pilaster_common::name::NodeId;
 use pilaster_common::token::JoinToken;
-use pilaster_proto::agent::v1 as pb;
-use pilaster_proto::agent::v1::enrollment_client::EnrollmentClient;
+use pilaster_proto::client::CallError;
+use pilaster_proto::enrollment::JoinRequest;
+use pilaster_proto::report::ServiceState;
+use pilaster_proto::status;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::timeout;
 use tonic::Code;
@@ -24,16 +28,16 @@ use super::files::{Folder, Identity, IdentityError};
 use super::preflight::{self, Ready};
 use super::reply::{self, Asked};
 use crate::config::{
-    AGENT_SERVICE, JOIN_BACKOFF, JOIN_DEADLINE, JoinOptions, MESSAGE_BYTES_MAX, Settings,
-    TokenSource, identity_folder,
+    AGENT_SERVICE, JOIN_BACKOFF, JOIN_DEADLINE, JoinOptions, Settings, TokenSource, identity_folder,
 };
 use crate::console::{note, say};
 use crate::exit::{Exit, Failure};
 use crate::facts;
-use crate::link::{Backoff, Pins, Purpose, dial, reason};
-use crate::service::{ServiceManager, ServiceState, ServiceVerb};
+use crate::link::{Backoff, Pins, Purpose, dial};
+use crate::service::{ServiceVerb, Services};
 
 const WHAT: &str = "this node cannot join";
+const ANSWER: &str = "the coordinator's answer is refused";
 
 /// Joins.
 ///
@@ -68,6 +72,7 @@ fn read_token(source: &TokenSource) -> Result<JoinToken, Told> {
             .and_then(|file| file.take(TOKEN_BYTES_MAX).read_to_string(&mut text)),
     };
     read.map_err(|error| Told {
+        code: code::OTHER,
         what: WHAT.into(),
         cause: format!("cannot read the token from {}: {error}", name(source)),
         help: "coordctl enroll NODE prints a token; give it by --token-file PATH, or - for standard input".into(),
@@ -83,9 +88,11 @@ fn name(source: &TokenSource) -> String {
 }
 
 fn already(identity: &Identity) -> Told {
+    let NodeId { cluster, node } = &identity.node;
     Told {
+        code: code::OTHER,
         what: WHAT.into(),
-        cause: format!("it has joined already, as {} of {}", identity.node, identity.cluster),
+        cause: format!("it has joined already, as {node} of {cluster}"),
         help: format!(
             "nothing needs to be done; to begin anew, move {} away first",
             identity_folder().display()
@@ -143,50 +150,48 @@ enum Unanswered {
 /// Asks once: one verified connection, one question, one checked answer.
 async fn ask(
     folder: &Folder,
-    address: &str,
+    address: &Endpoint,
     token: &JoinToken,
     ready: &Ready,
 ) -> Result<Identity, Unanswered> {
     let pins = Pins::one(token.pin);
-    let connection = dial(address, pins.clone(), Purpose::Join).await.map_err(|error| {
-        if error.may_pass() {
-            Unanswered::Passing(causes(&error))
-        } else {
-            Unanswered::Final(Told::new(WHAT, &error))
-        }
-    })?;
+    let connection =
+        dial(address.as_ref(), pins.clone(), Purpose::Join).await.map_err(|error| {
+            if error.may_pass() {
+                Unanswered::Passing(causes(&error))
+            } else {
+                Unanswered::Final(Told::new(WHAT, &error))
+            }
+        })?;
     let key = folder.pending_key().map_err(|error| Unanswered::Final(Told::new(WHAT, &error)))?;
     failpoint!("join.key-on-disk");
     let csr = key.to_csr().map_err(|error| Unanswered::Final(Told::new(WHAT, &error)))?;
     let nonce = nonce().map_err(Unanswered::Final)?;
-    let request = pb::JoinRequest {
-        token_id: token.id.to_vec(),
-        node: ready.node.to_string(),
+    let request = JoinRequest {
+        token_id: token.id,
+        node: ready.node.clone(),
         mac: token.proof_key().prove(&connection.exporter, &csr, ready.node.as_ref()),
         csr,
-        facts: Some(ready.facts.clone().into()),
+        facts: ready.facts.clone(),
         boot_id: facts::boot_id(),
-        nonce: nonce.to_vec(),
+        nonce,
     };
-    let mut client =
-        EnrollmentClient::new(connection.channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let reply = timeout(JOIN_DEADLINE, client.join(request)).await;
+    let reply = timeout(JOIN_DEADLINE, connection.coordinator.join(request)).await;
     failpoint!("join.sent"); // the answer has come, or was lost: not looked at yet
     let reply = reply
         .map_err(|_| {
             Unanswered::Passing(format!("no answer within {} s", JOIN_DEADLINE.as_secs()))
         })?
-        .map_err(|status| refused(&status))?
-        .into_inner();
+        .map_err(unanswered)?;
     let asked = Asked { address, node: &ready.node, token_id: token.id, pins: &pins, nonce };
-    reply::check(&asked, key, reply, SystemClock.now()).map_err(|error| {
-        Unanswered::Final(Told::new("the coordinator's answer is refused", &error))
-    })
+    reply::check(&asked, key, reply, SystemClock.now())
+        .map_err(|error| Unanswered::Final(Told::new(ANSWER, &error)))
 }
 
 fn nonce() -> Result<[u8; 16], Told> {
     let mut nonce = [0; 16];
     SystemRandom::new().fill(&mut nonce).map_err(|_| Told {
+        code: code::OTHER,
         what: WHAT.into(),
         cause: "the operating system gives no random bytes".into(),
         help: String::new(),
@@ -194,8 +199,12 @@ fn nonce() -> Result<[u8; 16], Told> {
     Ok(nonce)
 }
 
-/// What the coordinator says about the question is final; what breaks on the way is not. A status carries its help in its details.
-fn refused(status: &tonic::Status) -> Unanswered {
+/// What the coordinator says about the question is final; what breaks on the way is not.
+fn unanswered(error: CallError) -> Unanswered {
+    let status = match error {
+        CallError::Status(status) => status,
+        CallError::Message(error) => return Unanswered::Final(Told::new(ANSWER, &error)),
+    };
     let passing = [
         Code::Unavailable,
         Code::DeadlineExceeded,
@@ -205,17 +214,15 @@ fn refused(status: &tonic::Status) -> Unanswered {
         Code::ResourceExhausted,
     ];
     if passing.contains(&status.code()) {
-        return Unanswered::Passing(reason(status));
+        return Unanswered::Passing(status::reason(&status));
     }
-    Unanswered::Final(Told {
-        what: WHAT.into(),
-        cause: format!("the coordinator refuses: {}", status.message()),
-        help: String::from_utf8_lossy(status.details()).into_owned(),
-    })
+    let cause = format!("the coordinator refuses: {}", status.message());
+    Unanswered::Final(Told { cause, ..status::told(WHAT, &status) })
 }
 
 fn gave_up(options: &JoinOptions, cause: &str) -> Failure {
     let told = Told {
+        code: code::OTHER,
         what: WHAT.into(),
         cause: format!(
             "cannot reach the coordinator at {} for {} s: {cause}",
@@ -244,14 +251,13 @@ fn is_plain_file(path: &Path) -> bool {
 
 /// Starts the agent at each boot and now. One that runs already without an identity finds it within the 5 s of its respawn.
 async fn start(identity: &Identity, joined: &str, options: &JoinOptions) -> Result<(), Failure> {
-    let Identity { node, cluster, address, .. } = identity;
+    let Identity { node: NodeId { cluster, node }, address, .. } = identity;
     let joined = format!("{node} {joined} {cluster} as {address}");
     if !options.start {
         say(format_args!("{joined}; start the agent: rc-service {AGENT_SERVICE} start"));
         return Ok(());
     }
-    let services =
-        ServiceManager::detect().filter(|s| s.state(AGENT_SERVICE) != ServiceState::Absent);
+    let services = Services::detect().filter(|s| s.state(AGENT_SERVICE) != ServiceState::Absent);
     let Some(services) = services else {
         say(format_args!(
             "{joined}; there is no OpenRC service {AGENT_SERVICE} here: run {AGENT_SERVICE} run"
@@ -279,38 +285,31 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use pilaster_proto::facts::Facts;
+
     use crate::config::JoinOptions;
-    use crate::facts::{Facts, Machine};
-    use crate::testing::{Coordinator, joining};
+    use crate::testing::{FakeCoordinator, joining};
 
     fn ready() -> Ready {
-        Ready {
-            node: "m-1".parse().expect("good"),
-            facts: Facts {
-                hostname: "m-1".into(),
-                addresses: Vec::new(),
-                etcd: Err(Told { what: "w".into(), cause: "c".into(), help: "h".into() }),
-                service_manager: None,
-                machine: Machine::default(),
-            },
-        }
+        Ready { node: "m-1".parse().expect("good"), facts: Facts::default() }
     }
 
     /// Enrolls with a coordinator changed by the test; also gives the coordinator and the folder.
     async fn enrolled(
-        change: impl FnOnce(&mut Coordinator),
-    ) -> (Result<Identity, Failure>, Coordinator, Folder, tempfile::TempDir) {
+        change: impl FnOnce(&mut FakeCoordinator),
+    ) -> (Result<Identity, Failure>, FakeCoordinator, Folder, tempfile::TempDir) {
         let (token, coordinator, _reports, listener) = joining(change);
         tokio::spawn(coordinator.clone().serve(listener));
         let place = tempfile::tempdir().expect("folder");
         let folder = Folder::at(place.path().join("identity"));
-        let identity = enroll(&folder, &token, ready(), &options(&coordinator.address)).await;
+        let identity =
+            enroll(&folder, &token, ready(), &options(coordinator.address.as_ref())).await;
         (identity, coordinator, folder, place)
     }
 
     fn options(address: &str) -> JoinOptions {
         JoinOptions {
-            coordinator: address.into(),
+            coordinator: address.parse().expect("good"),
             token: TokenSource::Stdin,
             give_up_after: Duration::from_secs(2),
             start: false,

@@ -10,4 +10,4 @@ mod reply;
 pub(crate) use files::{Folder, Identity, IdentityError};
 pub use join::join;
 pub(crate) use renew::{RenewError, renew};
-pub(crate) use reply::known_good_first;
+pub(crate) use reply::{known_good_first, listed};

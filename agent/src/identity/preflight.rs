@@ -4,14 +4,16 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 use nix::unistd::User;
-use pilaster_common::error::Told;
+use pilaster_common::error::{Told, code};
 use pilaster_common::name::NodeName;
 use pilaster_common::paths;
+use pilaster_proto::facts::Facts;
+use pilaster_proto::report::ServiceState;
 
 use crate::config::{ETCD_SERVICE, ETCD_USER};
-use crate::facts::{self, EtcdBinary, Facts};
+use crate::facts::{self, EtcdBinary};
 use crate::reconcile::is_written_by_pilaster;
-use crate::service::{ServiceManager, ServiceState, no_service_manager};
+use crate::service::{Services, no_service_manager};
 
 /// A host that can join.
 #[derive(Debug)]
@@ -35,17 +37,17 @@ pub(super) async fn check_host(interface: &str) -> Result<Ready, Told> {
     let mut etcd = EtcdBinary::default();
     etcd.installed(Path::new(paths::ETCD_BINARY)).await.map_err(|error| Told::new(WHAT, &error))?;
     check_etcd_user()?;
-    if ServiceManager::detect().is_none() {
+    if Services::detect().is_none() {
         return Err(no_service_manager(WHAT)); // the agent could not run here: the token would be lost on it
     }
     check_ports(&addresses)?;
-    Ok(Ready { node, facts: facts::observe(interface, &mut etcd).await })
+    Ok(Ready { node, facts: facts::observe(interface, &mut etcd).await.facts })
 }
 
 const WHAT: &str = "this node cannot join";
 
 fn told(cause: impl Into<String>, help: &str) -> Told {
-    Told { what: WHAT.into(), cause: cause.into(), help: help.into() }
+    Told { code: code::OTHER, what: WHAT.into(), cause: cause.into(), help: help.into() }
 }
 
 fn check_etcd_user() -> Result<(), Told> {
@@ -61,7 +63,7 @@ fn check_etcd_user() -> Result<(), Told> {
 /// A member that Pilaster runs already may hold them.
 fn check_ports(addresses: &[Ipv4Net]) -> Result<(), Told> {
     let ours = std::fs::read(paths::SERVICE_SCRIPT).is_ok_and(|text| is_written_by_pilaster(&text));
-    let state = ServiceManager::detect().map(|services| services.state(ETCD_SERVICE));
+    let state = Services::detect().map(|services| services.state(ETCD_SERVICE));
     if ours && state == Some(ServiceState::Started) {
         return Ok(());
     }

@@ -6,19 +6,18 @@
 use std::time::Duration;
 
 use pilaster_common::clock::Timestamp;
+use pilaster_common::endpoint::Endpoint;
 use pilaster_common::error::Help;
 use pilaster_common::failpoint;
 use pilaster_common::secret::KeyError;
-use pilaster_proto::agent::v1 as pb;
-use pilaster_proto::agent::v1::agent_client::AgentClient;
+use pilaster_proto::client::{CallError, Coordinator};
+use pilaster_proto::enrollment::RenewRequest;
 use tokio::time::timeout;
 use tonic::Code;
-use tonic::transport::Channel;
 
 use super::files::{Folder, Identity, IdentityError};
 use super::reply::{self, BadReply};
-use crate::config::{MESSAGE_BYTES_MAX, RENEW_DEADLINE};
-use crate::link::reason;
+use crate::config::RENEW_DEADLINE;
 
 /// Why there is no new identity.
 #[derive(Debug, thiserror::Error)]
@@ -29,19 +28,19 @@ pub(crate) enum RenewError {
     Key(#[from] KeyError),
     #[error("the coordinator did not sign within {} s", .0.as_secs())]
     Deadline(Duration),
-    #[error("the coordinator refused to sign: {}", reason(.0))]
-    Refused(tonic::Status),
+    #[error("the coordinator did not sign: {0}")]
+    Call(#[from] CallError),
     #[error("the coordinator's answer is refused")]
     Reply(#[from] BadReply),
 }
 
 impl Help for RenewError {}
 
-/// Gets the identity that follows `identity` from the coordinator at `address`, over `channel`, and makes it the current one.
+/// Gets the identity that follows `identity` from the coordinator, which answers at `address`, and makes it the current one.
 pub(crate) async fn renew(
     folder: &Folder,
     identity: &Identity,
-    (channel, address): (Channel, &str),
+    (coordinator, address): (&Coordinator, &Endpoint),
     now: Timestamp,
 ) -> Result<Identity, RenewError> {
     let mut key = folder.pending_key()?;
@@ -50,20 +49,14 @@ pub(crate) async fn renew(
         key = folder.pending_key()?;
     }
     failpoint!("renew.key-on-disk");
-    let request = pb::RenewRequest { csr: key.to_csr()? };
-    let mut client = AgentClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let reply = timeout(RENEW_DEADLINE, client.renew(request)).await;
+    let request = RenewRequest { csr: key.to_csr()? };
+    let reply = timeout(RENEW_DEADLINE, coordinator.renew(request)).await;
     failpoint!("renew.sent"); // the answer has come, or was lost: not looked at yet
-    let reply = match reply.map_err(|_| RenewError::Deadline(RENEW_DEADLINE))? {
-        Ok(reply) => reply.into_inner(),
-        Err(status) => {
-            if matches!(status.code(), Code::PermissionDenied | Code::InvalidArgument) {
-                folder.forget_pending_key()?; // the next try has another one
-            }
-            return Err(RenewError::Refused(status));
-        }
-    };
-    let next = match reply::check_renewal(identity, address, key, reply, now) {
+    let given = reply.map_err(|_| RenewError::Deadline(RENEW_DEADLINE))?;
+    if given.as_ref().is_err_and(is_about_the_key) {
+        folder.forget_pending_key()?; // the next try has another one
+    }
+    let next = match reply::check_renewal(identity, address, key, given?, now) {
         Ok(next) => next,
         Err(error) => {
             folder.forget_pending_key()?; // the same key would get the same answer
@@ -76,4 +69,14 @@ pub(crate) async fn renew(
     failpoint!("renew.identity-swapped");
     folder.forget_pending_key()?;
     Ok(next)
+}
+
+/// Whether the same key would get the same answer.
+fn is_about_the_key(error: &CallError) -> bool {
+    match error {
+        CallError::Message(_) => true,
+        CallError::Status(status) => {
+            matches!(status.code(), Code::PermissionDenied | Code::InvalidArgument)
+        }
+    }
 }

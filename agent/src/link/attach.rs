@@ -12,26 +12,29 @@ use std::time::Duration;
 
 use pilaster_common::certificate;
 use pilaster_common::clock::Clock;
-use pilaster_common::error::{Help, Told, causes};
+use pilaster_common::endpoint::Endpoint;
+use pilaster_common::error::{Code as ErrorCode, Help, Told, causes, code};
 use pilaster_common::failpoint;
-use pilaster_proto::agent::v1 as pb;
-use pilaster_proto::agent::v1::agent_client::AgentClient;
+use pilaster_proto::client::{Coordinator, DesiredStates};
+use pilaster_proto::desired::{Desired, WantedIdentity};
+use pilaster_proto::report::Report;
+use pilaster_proto::status::reason;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{
     Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until, timeout,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Code;
-use tonic::transport::Channel;
+use tonic::{Code, Status};
 
-use super::{Backoff, DialError, Pins, Purpose, dial, reason};
+use super::{Backoff, DialError, Pins, Purpose, dial};
+use crate::certificates::identity_is_due;
 use crate::config::{
-    ATTACH_DEADLINE, LINK_BACKOFF, LOG_AGAIN, MESSAGE_BYTES_MAX, REFUSED_BACKOFF, RENEW_BACKOFF,
-    REPORT_INTERVAL,
+    ATTACH_DEADLINE, LINK_BACKOFF, LOG_AGAIN, REFUSED_BACKOFF, RENEW_BACKOFF, REPORT_INTERVAL,
 };
-use crate::identity::{Folder, Identity, IdentityError, RenewError, known_good_first, renew};
-use crate::reconcile::{Desired, Report, WantedIdentity, identity_is_due};
+use crate::identity::{
+    Folder, Identity, IdentityError, RenewError, known_good_first, listed, renew,
+};
 
 /// The latest word of the coordinator; a message that cannot be used, or a refusal, is told as the problem it is.
 pub(crate) type Latest = Option<Result<Desired, Told>>;
@@ -55,8 +58,8 @@ pub(crate) struct LinkWires {
     pub(crate) report: watch::Receiver<Option<Report>>,
     /// Desired states received.
     pub(crate) desired: watch::Sender<Latest>,
-    /// The channel while there is one, for other calls over the same connection.
-    pub(crate) channel: watch::Sender<Option<Channel>>,
+    /// The coordinator while it is reached, for other calls over the same connection.
+    pub(crate) coordinator: watch::Sender<Option<Coordinator>>,
 }
 
 /// Why a stream ended or did not begin.
@@ -65,7 +68,7 @@ enum LinkError {
     #[error(transparent)]
     Dial(#[from] DialError),
     #[error("the coordinator says: {}", reason(.0))]
-    Refused(tonic::Status),
+    Refused(Box<Status>),
     #[error("the coordinator did not answer within {} s", .0.as_secs())]
     Deadline(Duration),
     #[error("the stream ended")]
@@ -90,16 +93,20 @@ impl Help for LinkError {
     fn help(&self) -> Option<String> {
         Some("ask there how this node stands: coordctl node list; a new token lets it in again: coordctl enroll NODE".into())
     }
+
+    fn code(&self) -> ErrorCode {
+        if self.is_refusal() { code::REFUSED } else { code::IDENTITY_ENDED }
+    }
 }
 
 /// One stream that stands.
 struct Stream {
     /// Of the identity that it was dialled with.
     generation: u64,
-    endpoint: String,
-    channel: Channel,
-    down: tonic::Streaming<pb::Desired>,
-    up: mpsc::Sender<pb::Report>,
+    endpoint: Endpoint,
+    coordinator: Coordinator,
+    down: DesiredStates,
+    up: mpsc::Sender<Report>,
     outbox: Outbox,
     minute: Interval,
 }
@@ -142,7 +149,7 @@ impl Link {
                 }
                 Err(error) => error,
             };
-            self.wires.channel.send_replace(None);
+            self.wires.coordinator.send_replace(None);
             let in_vain = self.is_in_vain(&error);
             if let Some(other) = self.folder.other(self.identity.generation) {
                 self.identity = other; // a renewal was cut off: one of the two is good
@@ -197,29 +204,28 @@ impl Link {
     }
 
     /// One stream with the identity that is to be used; every other identity is erased once it stands.
-    async fn attach(&mut self, endpoint: &str) -> Result<Stream, LinkError> {
+    async fn attach(&mut self, endpoint: &Endpoint) -> Result<Stream, LinkError> {
         let pins = Pins::of_roots(&self.identity.roots);
-        let connection = dial(endpoint, pins, Purpose::Attach(&self.identity.pair)).await?;
-        let mut client = AgentClient::new(connection.channel.clone())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let connection =
+            dial(endpoint.as_ref(), pins, Purpose::Attach(&self.identity.pair)).await?;
+        let coordinator = connection.coordinator;
         let (up, reports) = mpsc::channel(1); // one on its way; what is newer replaces what waits behind it
         let mut outbox = Outbox::default();
         outbox.put(self.first_report().await?);
         outbox.send_if_free(&up);
-        let attached = client.attach(ReceiverStream::new(reports));
+        let attached = coordinator.attach(ReceiverStream::new(reports));
         let down = timeout(ATTACH_DEADLINE, attached)
             .await
             .map_err(|_| LinkError::Deadline(ATTACH_DEADLINE))?
-            .map_err(LinkError::Refused)?
-            .into_inner();
+            .map_err(LinkError::Refused)?;
         tracing::info!("attached to the coordinator at {endpoint}");
-        self.wires.channel.send_replace(Some(connection.channel.clone()));
+        self.wires.coordinator.send_replace(Some(coordinator.clone()));
         let mut minute = interval_at(Instant::now() + REPORT_INTERVAL, REPORT_INTERVAL);
         minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Stream {
             generation: self.identity.generation,
-            endpoint: endpoint.into(),
-            channel: connection.channel,
+            endpoint: endpoint.clone(),
+            coordinator,
             down,
             up,
             outbox,
@@ -283,9 +289,11 @@ impl Link {
         let Stream { down, up, outbox, minute, .. } = stream;
         tokio::select! {
             // cancel-safe: each polls and keeps what it has not yet given (tonic, tokio docs)
-            message = down.message() => {
-                let desired = message.map_err(LinkError::Refused)?.ok_or(LinkError::Ended)?;
-                return Ok(Some(understood(desired)));
+            desired = down.next() => {
+                let desired = desired.map_err(LinkError::Refused)?.ok_or(LinkError::Ended)?;
+                return Ok(Some(desired.map_err(|(generation, error)| {
+                    Told::new(format!("cannot take over generation {generation}"), &error)
+                })));
             }
             changed = self.wires.report.changed() => {
                 changed.map_err(|_| LinkError::Stopping)?;
@@ -304,25 +312,24 @@ impl Link {
         Ok(None)
     }
 
-    fn take(&mut self, desired: Result<Desired, Told>, endpoint: &str) {
-        if let Ok(desired) = &desired {
-            if self.wanted != desired.identity {
-                self.wanted.clone_from(&desired.identity);
+    fn take(&mut self, desired: Result<Desired, Told>, endpoint: &Endpoint) {
+        if let Ok(Desired { state, .. }) = &desired {
+            if self.wanted.as_ref() != Some(&state.identity) {
+                self.wanted = Some(state.identity.clone());
                 self.renewal.at = Instant::now(); // asked anew: what failed before does not count
             }
-            self.follow(endpoint, desired.endpoints.clone());
+            self.follow(endpoint, state.endpoints.clone());
         }
         self.wires.desired.send_replace(Some(desired));
     }
 
     /// Keeps where the coordinator says it is found. The address that works stays the first as long as it does.
-    fn follow(&mut self, works: &str, told: Vec<String>) {
-        let is_told = !told.is_empty();
+    fn follow(&mut self, works: &Endpoint, told: Vec<Endpoint>) {
         let endpoints = known_good_first(works, told);
-        if !is_told || endpoints == self.identity.endpoints {
+        if endpoints == self.identity.endpoints {
             return;
         }
-        tracing::info!("the coordinator is found at {}", endpoints.join(", "));
+        tracing::info!("the coordinator is found at {}", listed(&endpoints));
         self.identity.endpoints = endpoints;
         if let Err(error) = self.folder.keep_endpoints(&self.identity) {
             tracing::warn!("cannot keep where the coordinator is: {}", causes(&error));
@@ -339,7 +346,7 @@ impl Link {
     /// A stream with a new identity, while `stream` still stands. Everything has a deadline: reports wait meanwhile.
     async fn renew(&mut self, stream: &Stream) -> Result<Stream, LinkError> {
         if stream.generation == self.identity.generation {
-            let by = (stream.channel.clone(), &stream.endpoint[..]);
+            let by = (&stream.coordinator, &stream.endpoint);
             self.identity = renew(&self.folder, &self.identity, by, self.clock.now()).await?;
         }
         let next = self.attach(&stream.endpoint).await;
@@ -355,12 +362,6 @@ impl Link {
             tracing::warn!("{}", causes(&error)); // tried again at the next stream
         }
     }
-}
-
-fn understood(desired: pb::Desired) -> Result<Desired, Told> {
-    let generation = desired.generation;
-    Desired::try_from(desired)
-        .map_err(|error| Told::new(format!("cannot take over generation {generation}"), &error))
 }
 
 /// The report that waits to be sent, and the one that was sent last.
@@ -385,14 +386,14 @@ impl Outbox {
         self.waiting.is_some()
     }
 
-    fn send(&mut self, free: mpsc::Permit<'_, pb::Report>) {
+    fn send(&mut self, free: mpsc::Permit<'_, Report>) {
         if let Some(report) = self.waiting.take() {
-            free.send(report.clone().into());
+            free.send(report.clone());
             self.sent = Some(report);
         }
     }
 
-    fn send_if_free(&mut self, up: &mpsc::Sender<pb::Report>) {
+    fn send_if_free(&mut self, up: &mpsc::Sender<Report>) {
         if let Ok(free) = up.try_reserve() {
             self.send(free);
         }
@@ -402,63 +403,42 @@ impl Outbox {
 /// Logs a cause when it is new, and once an hour: a coordinator that is away for months fills no card.
 #[derive(Default)]
 struct Log {
-    last: BTreeMap<String, (String, Instant)>,
+    last: BTreeMap<Endpoint, (String, Instant)>,
 }
 
 impl Log {
-    fn warn(&mut self, endpoint: &str, error: &LinkError) {
+    fn warn(&mut self, endpoint: &Endpoint, error: &LinkError) {
         let line = causes(error);
         let last = self.last.get(endpoint);
         if last.is_some_and(|(said, at)| *said == line && at.elapsed() < LOG_AGAIN) {
             return;
         }
         tracing::warn!("no stream to the coordinator at {endpoint}: {line}; trying until it works");
-        self.last.insert(endpoint.into(), (line, Instant::now()));
+        self.last.insert(endpoint.clone(), (line, Instant::now()));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use pilaster_common::clock::SystemClock;
+    use pilaster_proto::desired::{NodeState, WantedService};
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::facts::{Facts, Machine};
-    use crate::service::ServiceState;
-    use crate::testing::{Coordinator, desired, joining};
+    use crate::testing::{FakeCoordinator, desired, joining};
 
     /// A link on a real folder to a coordinator over real TLS.
     struct World {
-        coordinator: Coordinator,
+        coordinator: FakeCoordinator,
         folder: Folder,
         desired: watch::Receiver<Latest>,
-        channel: watch::Receiver<Option<Channel>>,
+        reached: watch::Receiver<Option<Coordinator>>,
         _report: watch::Sender<Option<Report>>,
-        _reports: mpsc::Receiver<pb::Report>,
+        _reports: mpsc::Receiver<Report>,
         _place: tempfile::TempDir,
     }
 
-    fn report() -> Report {
-        Report {
-            facts: Facts {
-                hostname: "m-1".into(),
-                addresses: Vec::new(),
-                etcd: Err(Told { what: "w".into(), cause: "c".into(), help: "h".into() }),
-                service_manager: None,
-                machine: Machine::default(),
-            },
-            epoch: 0,
-            generation: 0,
-            certificates: Vec::new(),
-            service: ServiceState::Absent,
-            etcd: crate::etcd::EtcdState::default(),
-            problems: Vec::new(),
-            boot_id: String::new(),
-            files: Vec::new(),
-        }
-    }
-
-    async fn world(change: impl FnOnce(&mut Coordinator, &Folder)) -> World {
+    async fn world(change: impl FnOnce(&mut FakeCoordinator, &Folder)) -> World {
         let place = tempfile::tempdir().expect("folder");
         let folder = Folder::at(place.path().join("identity"));
         let (_, coordinator, reports, listener) = joining(|coordinator| {
@@ -471,9 +451,10 @@ mod tests {
         });
         tokio::spawn(coordinator.clone().serve(listener));
         let (desired_in, desired) = watch::channel(None);
-        let (channel_in, channel) = watch::channel(None);
-        let (report_in, report_out) = watch::channel(Some(report()));
-        let wires = LinkWires { report: report_out, desired: desired_in, channel: channel_in };
+        let (coordinator_in, reached) = watch::channel(None);
+        let (report_in, report_out) = watch::channel(Some(Report::default()));
+        let wires =
+            LinkWires { report: report_out, desired: desired_in, coordinator: coordinator_in };
         let identity = folder.current().expect("reads").expect("is there");
         let link = Link::new(identity, folder.clone(), Arc::new(SystemClock), wires);
         tokio::spawn(link.run(CancellationToken::new()));
@@ -481,7 +462,7 @@ mod tests {
             coordinator,
             folder,
             desired,
-            channel,
+            reached,
             _report: report_in,
             _reports: reports,
             _place: place,
@@ -495,19 +476,17 @@ mod tests {
             (identity.generation, leaf.serial)
         }
 
-        fn want(&self, generation: u64, change: impl FnOnce(&mut pb::Desired)) {
-            let mut wanted = desired(&self.coordinator, pb::WantedService::Hold);
+        fn want(&self, generation: u64, change: impl FnOnce(&mut NodeState)) {
+            let mut wanted = desired(&self.coordinator, WantedService::Hold);
             wanted.generation = generation;
-            change(&mut wanted);
+            change(&mut wanted.state);
             self.coordinator.desired.send_replace(Some(wanted));
         }
 
         /// Wants the identity replaced that is the current one.
         fn rotate(&self) {
-            let replace_serial = self.current().1;
-            self.want(2, |wanted| {
-                wanted.identity.as_mut().expect("always").replace_serial = replace_serial;
-            });
+            let replace_serial = Some(self.current().1);
+            self.want(2, |wanted| wanted.identity.replace_serial = replace_serial);
         }
 
         fn agents(&self) -> std::sync::MutexGuard<'_, crate::testing::Agents> {
@@ -543,9 +522,9 @@ mod tests {
     async fn promise_06_the_new_stream_stands_before_the_old_one_closes() {
         let mut world = world(|_, _| {}).await;
         let (_, old) = world.current();
-        world.channel.wait_for(Option::is_some).await.expect("attached");
+        world.reached.wait_for(Option::is_some).await.expect("attached");
         world.rotate();
-        let mut channel = world.channel.clone();
+        let mut channel = world.reached.clone();
         let without = tokio::spawn(async move { channel.wait_for(Option::is_none).await.is_ok() });
         world
             .until("the old one is erased", |w| w.folder.other(2).is_none() && w.current().0 == 2)
@@ -622,10 +601,10 @@ mod tests {
         world.is_told_and_quiet().await;
 
         let mut world = self::world(|_, _| {}).await;
-        world.channel.wait_for(Option::is_some).await.expect("attached");
+        world.reached.wait_for(Option::is_some).await.expect("attached");
         world.coordinator.expel.cancel();
         world.is_told_and_quiet().await;
-        assert!(world.channel.borrow().is_none());
+        assert!(world.reached.borrow().is_none());
     }
 
     #[tokio::test]
@@ -633,7 +612,7 @@ mod tests {
         let world = world(|_, _| {}).await;
         let moved = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let old = world.coordinator.address.clone();
-        let new = moved.local_addr().expect("bound").to_string();
+        let new: Endpoint = moved.local_addr().expect("bound").to_string().parse().expect("good");
         let endpoints = |w: &World| w.folder.current().expect("reads").expect("is there").endpoints;
 
         world.want(2, |wanted| wanted.endpoints = vec![new.clone()]);

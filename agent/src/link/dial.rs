@@ -3,31 +3,31 @@
 //! tonic's own TLS hides the exporter to which a join's proof is bound, and its channel may redial behind our back; here a channel has
 //! one connection and ends with it. Called by `identity::join`, `link::attach` and, for etcd on loopback, `etcd::member`.
 
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
-use pilaster_common::error::{Help, causes};
+use pilaster_common::error::Help;
 use pilaster_common::pem::Pair;
 use pilaster_common::token::{EXPORTER_LABEL, Exporter};
+use pilaster_proto::client::{Coordinator, KeepAlive, channel_over};
+use pilaster_proto::{names, tls};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
-use super::verifier::{COORDINATOR, NO_PIN_FITS, Pins, by_pins};
-use crate::config::{CONNECT_DEADLINE, HANDSHAKE_DEADLINE, PING_DEADLINE, PING_INTERVAL};
-use crate::trust;
+use super::verifier::{NO_PIN_FITS, Pins, by_pins};
+use crate::config::{
+    CONNECT_DEADLINE, HANDSHAKE_DEADLINE, MESSAGE_BYTES_MAX, PING_DEADLINE, PING_INTERVAL,
+};
 
-/// The name with which Join is asked for: its TLS configuration wants no client certificate.
-const JOIN_NAME: &str = "join.pilaster.internal";
+/// A dead link is noticed within 50 s.
+const KEEP_ALIVE: KeepAlive = KeepAlive { interval: PING_INTERVAL, deadline: PING_DEADLINE };
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +41,8 @@ pub(crate) enum Purpose<'a> {
 /// One verified connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// gRPC over it.
-    pub(crate) channel: Channel,
+    /// Who answers over it.
+    pub(crate) coordinator: Coordinator,
     /// What only its two ends know.
     pub(crate) exporter: Exporter,
 }
@@ -102,10 +102,11 @@ pub(crate) async fn dial(
 ) -> Result<Connection, DialError> {
     let config = config(pins, purpose)?;
     let name = match purpose {
-        Purpose::Join => JOIN_NAME,
-        Purpose::Attach(_) => COORDINATOR,
+        Purpose::Join => names::JOIN,
+        Purpose::Attach(_) => names::COORDINATOR,
     };
-    let stream = tls(address, config, ServerName::try_from(name).expect("a DNS name")).await?;
+    let stream =
+        handshake(address, config, ServerName::try_from(name).expect("a DNS name")).await?;
     let exporter = stream
         .get_ref()
         .1
@@ -113,7 +114,8 @@ pub(crate) async fn dial(
         .map_err(DialError::Config)?;
     #[cfg(feature = "tap")]
     let stream = super::tap::Tap::new(stream);
-    Ok(Connection { channel: channel(stream).await?, exporter })
+    let channel = channel_over(stream, Some(KEEP_ALIVE)).await.map_err(DialError::Channel)?;
+    Ok(Connection { coordinator: Coordinator::over(channel, MESSAGE_BYTES_MAX), exporter })
 }
 
 /// Connects to `address` with a configuration of the caller's and answers gRPC over it.
@@ -122,13 +124,12 @@ pub(crate) async fn over_tls(
     config: ClientConfig,
     name: ServerName<'static>,
 ) -> Result<Channel, DialError> {
-    channel(tls(address, config, name).await?).await
+    let stream = handshake(address, config, name).await?;
+    channel_over(stream, Some(KEEP_ALIVE)).await.map_err(DialError::Channel)
 }
 
 fn config(pins: Pins, purpose: Purpose<'_>) -> Result<ClientConfig, DialError> {
-    let builder = ClientConfig::builder_with_provider(trust::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(DialError::Config)?
+    let builder = tls::client_config()
         .dangerous() // the verifier is ours: by pins
         .with_custom_certificate_verifier(by_pins(pins));
     match purpose {
@@ -139,12 +140,12 @@ fn config(pins: Pins, purpose: Purpose<'_>) -> Result<ClientConfig, DialError> {
     }
 }
 
-async fn tls(
+async fn handshake(
     address: &str,
     mut config: ClientConfig,
     name: ServerName<'static>,
 ) -> Result<TlsStream<TcpStream>, DialError> {
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![tls::ALPN.to_vec()];
     config.resumption = Resumption::disabled(); // a resumed session skips the verifier of the other end
     let tcp = timeout(CONNECT_DEADLINE, TcpStream::connect(address))
         .await
@@ -170,40 +171,12 @@ fn handshake_error(address: &str, error: io::Error) -> DialError {
     }
 }
 
-/// gRPC over exactly this stream: the connector answers once, so the channel ends with it.
-async fn channel<S>(stream: S) -> Result<Channel, DialError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut once = Some(TokioIo::new(stream));
-    let connector = tower::service_fn(move |_| {
-        let stream = once.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
-        async move { stream }
-    });
-    Endpoint::from_static("http://coordinator.pilaster.internal") // TLS is below: tonic is not to add any
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_DEADLINE)
-        .keep_alive_while_idle(true)
-        .connect_with_connector(connector)
-        .await
-        .map_err(DialError::Channel)
-}
-
-/// What a status says, and what lies below it, without gRPC's own words for its code.
-pub(crate) fn reason(status: &tonic::Status) -> String {
-    let mut reason = status.message().to_owned();
-    if let Some(below) = status.source() {
-        reason = format!("{reason}: {}", causes(below));
-    }
-    reason
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{Says, TestCa};
     use pilaster_common::profile::Profile;
-    use rustls::ServerConfig;
+    use pilaster_proto::names::COORDINATOR;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
@@ -217,9 +190,7 @@ mod tests {
         let pair = ca.leaf(Profile::Peer, &Says { names: &[name], ..Says::default() });
         let mut presented = pair.chain().to_vec();
         presented.extend(roots.iter().map(|ca| ca.root.clone()));
-        let mut config = ServerConfig::builder_with_provider(trust::provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("TLS 1.3")
+        let mut config = tls::server_config()
             .with_no_client_auth()
             .with_single_cert(presented, pair.key().to_der())
             .expect("a pair");

@@ -1,5 +1,5 @@
 //! The connection to the coordinator: whom to trust ([`verifier`]), how it is dialled ([`dial()`]), when again ([`backoff`]), the stream
-//! of reports and desired states ([`attach`]), and the only place where protobuf becomes ours ([`wire`]).
+//! of reports and desired states ([`attach`]).
 
 pub(crate) mod attach;
 mod backoff;
@@ -7,8 +7,7 @@ mod dial;
 #[cfg(feature = "tap")]
 mod tap;
 mod verifier;
-pub(crate) mod wire;
 
 pub(crate) use backoff::Backoff;
-pub(crate) use dial::{DialError, Purpose, dial, over_tls, reason};
+pub(crate) use dial::{DialError, Purpose, dial, over_tls};
 pub(crate) use verifier::{Pins, any_certificate};

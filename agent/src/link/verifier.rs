@@ -6,16 +6,12 @@
 use std::sync::Arc;
 
 use pilaster_common::certificate;
+use pilaster_proto::names::COORDINATOR;
+use pilaster_proto::tls;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::verify_tls13_signature;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
+use rustls::{CertificateError, Error};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-
-use crate::trust;
-
-/// The name in every coordinator's certificate.
-pub(crate) const COORDINATOR: &str = "coordinator.pilaster.internal";
 
 /// What the verifier answers when no pin fits; `link::dial` knows it again.
 pub(super) const NO_PIN_FITS: CertificateError = CertificateError::ApplicationVerificationFailure;
@@ -45,34 +41,6 @@ fn pin(certificate: &CertificateDer<'_>) -> Option<[u8; 32]> {
     certificate::read(certificate).ok().map(|facts| certificate::key_hash(&facts.public_key))
 }
 
-/// The part of a verifier that holds the signature in the handshake against the certificate's key: ring's, TLS 1.3 only.
-macro_rules! signatures {
-    () => {
-        fn verify_tls12_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            Err(Error::General("TLS 1.3 only".into())) // never asked: no other version is offered
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signature: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            let algorithms = trust::provider().signature_verification_algorithms;
-            verify_tls13_signature(message, certificate, signature, &algorithms)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            trust::provider().signature_verification_algorithms.supported_schemes()
-        }
-    };
-}
-
 /// Verifies the coordinator by pins.
 #[derive(Debug)]
 pub(super) struct PinVerifier {
@@ -90,15 +58,15 @@ impl ServerCertVerifier for PinVerifier {
     ) -> Result<ServerCertVerified, Error> {
         let pinned = intermediates.iter().find(|certificate| self.pins.fit(certificate));
         let anchor = pinned.ok_or(NO_PIN_FITS)?.clone().into_owned();
-        let roots = trust::anchors([&anchor]).map_err(|_| CertificateError::BadEncoding)?;
+        let roots = tls::anchors([&anchor]).map_err(|_| CertificateError::BadEncoding)?;
         let name = ServerName::try_from(COORDINATOR).expect("a DNS name");
-        WebPkiServerVerifier::builder_with_provider(roots, trust::provider())
+        WebPkiServerVerifier::builder_with_provider(roots, tls::provider())
             .build()
             .map_err(|error| Error::General(error.to_string()))?
             .verify_server_cert(end_entity, intermediates, &name, ocsp_response, now)
     }
 
-    signatures!();
+    pilaster_proto::tls13_signatures!();
 }
 
 /// Takes every certificate whose key the other end has: for connections over which nothing is said.
@@ -117,7 +85,7 @@ impl ServerCertVerifier for AnyCertificate {
         Ok(ServerCertVerified::assertion())
     }
 
-    signatures!();
+    pilaster_proto::tls13_signatures!();
 }
 
 /// Builds the verifier for a TLS configuration.

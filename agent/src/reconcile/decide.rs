@@ -7,23 +7,23 @@
 use std::net::IpAddr;
 
 use pilaster_common::certificate::key_hash;
-use pilaster_common::error::Told;
-use pilaster_common::etcd_conf::EtcdConf;
+use pilaster_common::error::{Told, code};
 use pilaster_common::hosts_block::{self, HostEntry};
+use pilaster_common::name::NodeId;
 use pilaster_common::pem;
 use pilaster_common::profile::Profile;
-use pilaster_common::templates::{RenderedFiles, render_files};
+use pilaster_common::templates::{RenderedFiles, TEMPLATES};
+use pilaster_proto::desired::{Desired, NodeState, WantedCertificate, WantedService};
+use pilaster_proto::facts::InstalledEtcd;
+use pilaster_proto::report::ServiceState;
 use rustls_pki_types::CertificateDer;
 
-use super::desired::{Desired, WantedCertificate, WantedService};
 use super::memory::Accepted;
 use super::observe::Observed;
 use super::proof::{Verdict, judge};
-use super::reconciler::Own;
 use super::refusal::Refusal;
-use crate::apply::{Ca, ManagedFile, Step, TextFile};
-use crate::facts::InstalledEtcd;
-use crate::service::ServiceState;
+use crate::apply::{ManagedFile, Step};
+use crate::certificates::{Ca, is_due, is_met_by};
 
 /// What to do, and what keeps the node from being as desired.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,7 +42,8 @@ impl Decision {
 }
 
 /// Decides.
-pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decision {
+pub(crate) fn decide(own: &NodeId, desired: &Desired, observed: &Observed) -> Decision {
+    let state = &desired.state;
     let rendered = match check(own, desired, observed) {
         Ok(rendered) => rendered,
         Err(refusal) => {
@@ -56,30 +57,31 @@ pub(crate) fn decide(own: &Own, desired: &Desired, observed: &Observed) -> Decis
     if !observed.folder_in_order {
         steps.push(Step::MakeFolder);
     }
-    steps.extend(place(observed, ManagedFile::ClientCa, encode(&desired.client_ca)));
-    steps.extend(place(observed, ManagedFile::PeerCa, encode(&desired.peer_ca)));
+    steps.extend(place(observed, ManagedFile::ClientCa, encode(&state.client_ca)));
+    steps.extend(place(observed, ManagedFile::PeerCa, encode(&state.peer_ca)));
     steps.extend(proofs(observed));
     steps.extend(issue(desired, observed));
-    steps.extend(hosts(desired, observed));
+    steps.extend(hosts(state, observed));
     for (file, text) in rendered {
         steps.extend(place(observed, ManagedFile::Text(file), text));
     }
-    steps.extend(service(desired, observed));
-    let problems = replaced(desired, observed)
+    steps.extend(service(state, observed));
+    let problems = replaced(state, observed)
         .into_iter()
-        .chain(stopped(desired, observed))
-        .chain(taken_back(desired, observed));
-    Decision { steps, problems: problems.collect(), aside: pin(desired, observed) }
+        .chain(stopped(state, observed))
+        .chain(taken_back(state, observed));
+    Decision { steps, problems: problems.collect(), aside: pin(state, observed) }
 }
 
 /// Answers the texts, as this agent renders them.
-fn check(own: &Own, desired: &Desired, observed: &Observed) -> Result<Rendered, Refusal> {
+fn check(own: &NodeId, desired: &Desired, observed: &Observed) -> Result<RenderedFiles, Refusal> {
     check_age(desired, observed.accepted)?;
-    check_target(own, desired, observed)?;
-    let rendered = check_texts(desired)?;
-    check_hosts(desired)?;
-    check_certificates(&desired.certificates)?;
-    check_host_is_ready(desired, observed)?;
+    let state = &desired.state;
+    check_target(own, state, observed)?;
+    let rendered = check_texts(state)?;
+    check_hosts(state)?;
+    check_certificates(&state.certificates)?;
+    check_host_is_ready(state, observed)?;
     Ok(rendered)
 }
 
@@ -93,13 +95,11 @@ fn check_age(desired: &Desired, accepted: Accepted) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_target(own: &Own, desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
-    let conf = &desired.etcd;
-    if (&conf.node, &conf.cluster) != (&own.node, &own.cluster) {
-        return Err(Refusal::OtherNode {
-            got: format!("{} of {}", conf.node, conf.cluster),
-            own: format!("{} of {}", own.node, own.cluster),
-        });
+fn check_target(own: &NodeId, state: &NodeState, observed: &Observed) -> Result<(), Refusal> {
+    let conf = &state.etcd;
+    let got = NodeId::new(&conf.cluster, &conf.node);
+    if got != *own {
+        return Err(Refusal::OtherNode { got, own: own.clone() });
     }
     if !observed.facts.addresses.iter().any(|net| net.addr() == conf.address) {
         return Err(Refusal::OtherAddress { got: conf.address.into() });
@@ -111,12 +111,12 @@ fn check_target(own: &Own, desired: &Desired, observed: &Observed) -> Result<(),
 }
 
 /// The agent's own rendering decides; the coordinator's must be the same, and of every file.
-fn check_texts(desired: &Desired) -> Result<Rendered, Refusal> {
-    desired.etcd.check().map_err(Refusal::BadValue)?;
-    let got = desired.template_version;
-    let rendered = rendered(got, &desired.etcd).ok_or(Refusal::Template { got })?;
+fn check_texts(state: &NodeState) -> Result<RenderedFiles, Refusal> {
+    state.etcd.check().map_err(Refusal::BadValue)?;
+    let got = state.template_version;
+    let rendered = TEMPLATES.render(got, &state.etcd).ok_or(Refusal::Template { got })?;
     for (file, own) in &rendered {
-        let mut theirs = desired.files.iter().filter(|(kind, _)| kind == file);
+        let mut theirs = state.files.iter().filter(|(kind, _)| kind == file);
         let differs = |difference: String| Refusal::OtherText { file: *file, difference };
         let (_, text) = theirs.next().ok_or_else(|| differs("it was not sent".into()))?;
         if theirs.next().is_some() {
@@ -142,12 +142,12 @@ fn first_difference(theirs: &str, own: &str) -> String {
 }
 
 /// Only names of the cluster, so that no other host can be impersonated.
-fn check_hosts(desired: &Desired) -> Result<(), Refusal> {
-    for HostEntry { address, names } in &desired.hosts {
+fn check_hosts(state: &NodeState) -> Result<(), Refusal> {
+    for HostEntry { address, names } in &state.hosts {
         if !is_host_address(*address) {
             return Err(Refusal::ForeignAddress { address: *address });
         }
-        if let Some(name) = names.iter().find(|name| !is_name_of_cluster(desired, name)) {
+        if let Some(name) = names.iter().find(|name| !is_name_of_cluster(state, name)) {
             return Err(Refusal::ForeignName { name: name.clone() });
         }
     }
@@ -158,10 +158,10 @@ fn is_host_address(address: IpAddr) -> bool {
     !(address.is_loopback() || address.is_unspecified() || address.is_multicast())
 }
 
-fn is_name_of_cluster(desired: &Desired, name: &str) -> bool {
-    let domain = desired.hosts_domain.as_ref().filter(|domain| **domain == desired.etcd.domain);
-    domain.is_some_and(|domain| domain.covers(name))
-        || desired.etcd.members.iter().any(|member| member.name.as_ref() == name)
+fn is_name_of_cluster(state: &NodeState, name: &str) -> bool {
+    let NodeState { etcd, hosts_domain, .. } = state;
+    (*hosts_domain == etcd.domain && hosts_domain.covers(name))
+        || state.etcd.members.iter().any(|member| member.name.as_ref() == name)
 }
 
 fn check_certificates(wanted: &[WantedCertificate]) -> Result<(), Refusal> {
@@ -173,13 +173,14 @@ fn check_certificates(wanted: &[WantedCertificate]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_host_is_ready(desired: &Desired, observed: &Observed) -> Result<(), Refusal> {
-    let installed = observed.facts.etcd.clone().map_err(Refusal::NoEtcd)?;
-    if !has_started(desired, observed) {
-        check_binary(desired, installed)?;
+fn check_host_is_ready(state: &NodeState, observed: &Observed) -> Result<(), Refusal> {
+    let no_etcd = || Refusal::NoEtcd(observed.no_etcd.clone().unwrap_or_default());
+    let installed = observed.facts.etcd.ok_or_else(no_etcd)?;
+    if !has_started(state, observed) {
+        check_binary(state, installed)?;
     }
-    let manager = desired.etcd.service_manager;
-    if knows_kind(desired) && observed.facts.service_manager != Some(manager) {
+    let manager = state.etcd.service_manager;
+    if observed.facts.service_manager != Some(manager) {
         return Err(Refusal::OtherHost { got: format!("{manager:?}") });
     }
     if !observed.etcd_user {
@@ -197,34 +198,29 @@ fn check_host_is_ready(desired: &Desired, observed: &Observed) -> Result<(), Ref
 
 /// Whether etcd has run with these files on this node. Then they stay as they are, whatever is installed meanwhile, and certificates go on being
 /// renewed: an etcd that runs does not notice another binary.
-fn has_started(desired: &Desired, observed: &Observed) -> bool {
-    desired.service == WantedService::Run && observed.started.as_ref() == Some(&desired.etcd.token)
+fn has_started(state: &NodeState, observed: &Observed) -> bool {
+    state.service == WantedService::Run && observed.started.as_ref() == Some(&state.etcd.token)
 }
 
-fn check_binary(desired: &Desired, installed: InstalledEtcd) -> Result<(), Refusal> {
-    let got = desired.etcd.version;
+fn check_binary(state: &NodeState, installed: InstalledEtcd) -> Result<(), Refusal> {
+    let got = state.etcd.version;
     if got != installed.version {
         return Err(Refusal::OtherVersion { got, installed: installed.version });
     }
-    if knows_kind(desired) && desired.etcd.processor != installed.processor {
-        return Err(Refusal::OtherHost { got: desired.etcd.processor.to_string() });
+    if state.etcd.processor != installed.processor {
+        return Err(Refusal::OtherHost { got: state.etcd.processor.to_string() });
     }
     Ok(())
 }
 
-/// Templates of version 1 know neither processor nor service manager.
-fn knows_kind(desired: &Desired) -> bool {
-    desired.template_version > 1
-}
-
 /// An etcd that was replaced under its running member, by one that reads other files. The same minor is none: the coordinator renders for it.
-fn replaced(desired: &Desired, observed: &Observed) -> Option<Told> {
-    let installed = observed.facts.etcd.as_ref().ok().filter(|_| has_started(desired, observed))?;
-    let got = desired.etcd.version;
-    let another = installed.version.minor != got.minor
-        || (knows_kind(desired) && installed.processor != desired.etcd.processor);
+fn replaced(state: &NodeState, observed: &Observed) -> Option<Told> {
+    let installed = observed.facts.etcd.filter(|_| has_started(state, observed))?;
+    let got = state.etcd.version;
+    let another =
+        installed.version.minor != got.minor || installed.processor != state.etcd.processor;
     let what = "etcd was replaced under its running member";
-    another.then(|| Told::new(what, &Refusal::Replaced { got, installed: *installed }))
+    another.then(|| Told::new(what, &Refusal::Replaced { got, installed }))
 }
 
 fn remember(desired: &Desired, observed: &Observed) -> Option<Step> {
@@ -236,19 +232,6 @@ fn encode(certificates: &[CertificateDer<'static>]) -> String {
     pem::encode_certificates(certificates)
 }
 
-type Rendered = [(TextFile, String); 3];
-
-/// `None` where this agent does not have the templates.
-fn rendered(template_version: u32, conf: &EtcdConf) -> Option<Rendered> {
-    let RenderedFiles { conf_yml, service_conf, service_script } =
-        render_files(template_version, conf)?;
-    Some([
-        (TextFile::EtcdConf, conf_yml),
-        (TextFile::ServiceConf, service_conf),
-        (TextFile::ServiceScript, service_script),
-    ])
-}
-
 fn place(observed: &Observed, file: ManagedFile, text: String) -> Option<Step> {
     let content = text.into_bytes();
     let right = observed
@@ -258,9 +241,9 @@ fn place(observed: &Observed, file: ManagedFile, text: String) -> Option<Step> {
     (!right).then_some(Step::Place { file, content })
 }
 
-fn hosts(desired: &Desired, observed: &Observed) -> Option<Step> {
+fn hosts(state: &NodeState, observed: &Observed) -> Option<Step> {
     let present = observed.hosts.as_deref()?;
-    let wanted = hosts_block::replace_in(present, &desired.hosts);
+    let wanted = hosts_block::replace_in(present, &state.hosts);
     (wanted.trim_end() != present.trim_end())
         .then(|| Step::Place { file: ManagedFile::Hosts, content: wanted.into_bytes() })
 }
@@ -268,6 +251,7 @@ fn hosts(desired: &Desired, observed: &Observed) -> Option<Step> {
 /// One call for all that are missing, say something else, or end soon.
 fn issue(desired: &Desired, observed: &Observed) -> Option<Step> {
     let wanted: Vec<_> = desired
+        .state
         .certificates
         .iter()
         .filter(|wanted| !holds(observed, wanted) && !waits(observed, wanted.profile))
@@ -281,7 +265,7 @@ fn issue(desired: &Desired, observed: &Observed) -> Option<Step> {
     Some(Step::Issue {
         generation: desired.generation,
         keep: keep.collect(),
-        ca: Ca { client: desired.client_ca.clone(), peer: desired.peer_ca.clone() },
+        ca: Ca { client: desired.state.client_ca.clone(), peer: desired.state.peer_ca.clone() },
         wanted,
     })
 }
@@ -312,25 +296,25 @@ fn proofs(observed: &Observed) -> impl Iterator<Item = Step> {
     })
 }
 
-fn taken_back(desired: &Desired, observed: &Observed) -> impl Iterator<Item = Told> {
-    let waiting = desired.certificates.iter().filter(|wanted| !holds(observed, wanted));
+fn taken_back(state: &NodeState, observed: &Observed) -> impl Iterator<Item = Told> {
+    let waiting = state.certificates.iter().filter(|wanted| !holds(observed, wanted));
     waiting.filter_map(|wanted| observed.proofs.get(&wanted.profile)?.taken_back.clone())
 }
 
 /// A key file that others could read counts as lost: its key is replaced.
 fn holds(observed: &Observed, wanted: &WantedCertificate) -> bool {
     observed.held.get(&wanted.profile).is_some_and(|held| {
-        held.in_order && wanted.is_met_by(&held.leaf) && !wanted.is_due(&held.leaf, observed.now)
+        held.in_order && is_met_by(wanted, &held.leaf) && !is_due(wanted, &held.leaf, observed.now)
     })
 }
 
 /// The first start in a formation, and the runlevel. The marker comes last: a power cut before it means another first start.
-fn service(desired: &Desired, observed: &Observed) -> Vec<Step> {
+fn service(state: &NodeState, observed: &Observed) -> Vec<Step> {
     let mut steps = Vec::new();
-    if desired.service == WantedService::Hold {
+    if state.service == WantedService::Hold {
         return steps;
     }
-    let token = &desired.etcd.token;
+    let token = &state.etcd.token;
     let started = observed.started.as_ref() == Some(token);
     if !started && observed.service != ServiceState::Started {
         steps.push(Step::Start);
@@ -345,15 +329,14 @@ fn service(desired: &Desired, observed: &Observed) -> Vec<Step> {
 }
 
 /// From the first start on the formation's minor version stays, unless a person says otherwise.
-fn pin(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let started = observed.started.as_ref() == Some(&desired.etcd.token);
-    (started && observed.etcd_may_jump).then_some(Step::Pin(desired.etcd.version))
+fn pin(state: &NodeState, observed: &Observed) -> Option<Step> {
+    let started = observed.started.as_ref() == Some(&state.etcd.token);
+    (started && observed.etcd_may_jump).then_some(Step::Pin(state.etcd.version))
 }
 
 /// Once started, a service that does not run is left to the person who stopped it, or to its supervisor, and told.
-fn stopped(desired: &Desired, observed: &Observed) -> Option<Told> {
-    if desired.service == WantedService::Hold
-        || observed.started.as_ref() != Some(&desired.etcd.token)
+fn stopped(state: &NodeState, observed: &Observed) -> Option<Told> {
+    if state.service == WantedService::Hold || observed.started.as_ref() != Some(&state.etcd.token)
     {
         return None;
     }
@@ -366,6 +349,7 @@ fn stopped(desired: &Desired, observed: &Observed) -> Option<Told> {
         ServiceState::Crashed => "its supervisor has died",
     };
     Some(Told {
+        code: code::STOPPED,
         what: "etcd does not run".into(),
         cause: cause.into(),
         help: "start it: rc-service etcd start".into(),
@@ -379,22 +363,27 @@ mod tests {
 
     use pilaster_common::certificate::CertificateFacts;
     use pilaster_common::clock::Timestamp;
-    use pilaster_common::etcd_conf::{InitialState, Member, Processor, ServiceManager, Tuning};
+    use pilaster_common::etcd_conf::{
+        EtcdConf, InitialState, Member, Processor, ServiceManager, Tuning,
+    };
+    use pilaster_common::node_file::NodeFile;
     use pilaster_common::profile::LEAVES;
-    use pilaster_common::templates::TEMPLATE_VERSIONS;
+    use pilaster_proto::desired::WantedIdentity;
+    use pilaster_proto::facts::Facts;
 
     use super::*;
     use crate::config::SERVED_GRACE;
-    use crate::facts::{Facts, Machine, PortHolder};
+    use crate::facts::PortHolder;
     use crate::reconcile::observe::{Held, PresentFile};
     use crate::reconcile::proof::tests::{leaf, shown};
     use crate::reconcile::proof::{Proof, told};
+    use crate::testing::node_id;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
     const DAY: Duration = Duration::from_secs(86_400);
 
-    fn own() -> Own {
-        Own { node: "m-1".parse().expect("good"), cluster: "x-k3s".parse().expect("good") }
+    fn own() -> NodeId {
+        node_id("x-k3s", "m-1")
     }
 
     fn conf() -> EtcdConf {
@@ -417,7 +406,6 @@ mod tests {
             snapshot_count: 10_000,
             quota_bytes: 1 << 29,
             compaction_retention_seconds: 3600,
-            architecture: "aarch64".into(),
             processor: Processor::Arm64,
             service_manager: ServiceManager::OpenRc,
             memory_limit_bytes: None,
@@ -425,29 +413,28 @@ mod tests {
         }
     }
 
-    fn texts(conf: &EtcdConf) -> Rendered {
-        rendered(TEMPLATE_VERSIONS[0], conf).expect("it is one of ours")
+    fn texts(conf: &EtcdConf) -> RenderedFiles {
+        TEMPLATES.render(TEMPLATES.newest(), conf).expect("it is one of ours")
     }
 
     fn desired() -> Desired {
-        Desired {
-            epoch: 3,
-            generation: 7,
+        let state = NodeState {
             etcd: conf(),
-            template_version: TEMPLATE_VERSIONS[0],
-            files: texts(&conf()).to_vec(),
+            template_version: TEMPLATES.newest(),
+            files: texts(&conf()),
             hosts: vec![entry(
                 [192, 168, 7, 12],
                 &["m-2.edge.huatai.me", "m-2", "etcd.edge.huatai.me"],
             )],
-            hosts_domain: Some(conf().domain),
+            hosts_domain: conf().domain,
             certificates: LEAVES.map(wanted).to_vec(),
             client_ca: vec![vec![1, 2, 3].into()],
             peer_ca: vec![vec![4, 5, 6].into()],
             service: WantedService::Run,
-            endpoints: Vec::new(),
-            identity: None,
-        }
+            endpoints: vec!["192.168.7.2:7443".parse().expect("good")],
+            identity: WantedIdentity { renew_before: 30 * DAY, replace_serial: None },
+        };
+        Desired { epoch: 3, generation: 7, state }
     }
 
     fn entry(address: [u8; 4], names: &[&str]) -> HostEntry {
@@ -466,7 +453,7 @@ mod tests {
             gateway: false,
             issuer_key_id: vec![9],
             renew_before: 270 * DAY,
-            replace_serial: Vec::new(),
+            replace_serial: None,
         }
     }
 
@@ -497,23 +484,24 @@ mod tests {
             .into_iter()
             .map(|(file, text)| (ManagedFile::Text(file), present(&text)))
             .collect();
-        files.insert(ManagedFile::ClientCa, present(&encode(&desired.client_ca)));
-        files.insert(ManagedFile::PeerCa, present(&encode(&desired.peer_ca)));
+        files.insert(ManagedFile::ClientCa, present(&encode(&desired.state.client_ca)));
+        files.insert(ManagedFile::PeerCa, present(&encode(&desired.state.peer_ca)));
         Observed {
             now: NOW,
             facts: Facts {
                 hostname: "m-1".into(),
                 addresses: vec!["192.168.7.11/24".parse().expect("good")],
-                etcd: Ok(InstalledEtcd { version: conf().version, processor: conf().processor }),
+                etcd: Some(InstalledEtcd { version: conf().version, processor: conf().processor }),
                 service_manager: Some(ServiceManager::OpenRc),
-                machine: Machine::default(),
+                ..Facts::default()
             },
+            no_etcd: None,
             accepted: Accepted { epoch: 3, generation: 7 },
             started: Some(conf().token),
             folder_in_order: true,
             files,
             held: LEAVES.map(|profile| (profile, held(profile))).into(),
-            hosts: Some(hosts_block::replace_in("127.0.0.1 localhost\n", &desired.hosts)),
+            hosts: Some(hosts_block::replace_in("127.0.0.1 localhost\n", &desired.state.hosts)),
             service: ServiceState::Started,
             enabled: true,
             etcd_user: true,
@@ -609,16 +597,16 @@ mod tests {
         let place = |file: ManagedFile| steps(move |_, o| o.files.retain(|kind, _| *kind != file));
         assert_eq!(place(ManagedFile::ClientCa), ["place ClientCa"]);
         assert_eq!(place(ManagedFile::PeerCa), ["place PeerCa"]);
-        for file in [TextFile::EtcdConf, TextFile::ServiceConf, TextFile::ServiceScript] {
+        for file in [NodeFile::EtcdConf, NodeFile::ServiceConf, NodeFile::ServiceScript] {
             assert_eq!(place(ManagedFile::Text(file)), [format!("place Text({file:?})")]);
         }
-        let conf = ManagedFile::Text(TextFile::EtcdConf);
+        let conf = ManagedFile::Text(NodeFile::EtcdConf);
         let spoiled = |o: &mut Observed| o.files.get_mut(&conf).expect("there").in_order = false;
         assert_eq!(steps(|_, o| spoiled(o)), ["place Text(EtcdConf)"]);
         assert_eq!(steps(|_, o| o.hosts = Some(String::new())), ["place Hosts"]);
-        assert_eq!(steps(|d, _| d.hosts.clear()), ["place Hosts"]);
+        assert_eq!(steps(|d, _| d.state.hosts.clear()), ["place Hosts"]);
         let untouched = |d: &mut Desired, o: &mut Observed| {
-            d.hosts.clear();
+            d.state.hosts.clear();
             o.hosts = Some("127.0.0.1 localhost".into());
         };
         assert_eq!(steps(untouched), [""; 0], "no block is wanted, and there is none");
@@ -632,8 +620,8 @@ mod tests {
     fn a_changed_conf_restarts_nothing() {
         let all = steps(|d, _| {
             d.generation = 8;
-            d.etcd.initial_state = InitialState::Existing;
-            d.files = texts(&d.etcd).to_vec();
+            d.state.etcd.initial_state = InitialState::Existing;
+            d.state.files = texts(&d.state.etcd);
         });
         assert_eq!(all, ["accept 3.8", "place Text(EtcdConf)"]);
     }
@@ -659,7 +647,10 @@ mod tests {
         assert_eq!(left(298), [""; 0]);
         let goes = |serial: u8| {
             steps(move |d: &mut Desired, _| {
-                d.certificates.iter_mut().for_each(|wanted| wanted.replace_serial = vec![serial]);
+                d.state
+                    .certificates
+                    .iter_mut()
+                    .for_each(|wanted| wanted.replace_serial = Some(vec![serial]));
             })
         };
         assert_eq!(goes(1), ["issue server+peer+client"]);
@@ -671,7 +662,7 @@ mod tests {
     fn promise_01_the_pair_before_is_kept_only_while_the_new_one_has_to_prove_itself() {
         let kept = |change: fn(&mut Observed)| {
             let (mut desired, mut observed) = (desired(), settled());
-            desired.certificates[1].replace_serial = vec![1];
+            desired.state.certificates[1].replace_serial = Some(vec![1]);
             change(&mut observed);
             match &decide(&own(), &desired, &observed).steps[..] {
                 [Step::Issue { keep, .. }] => keep.clone(),
@@ -703,7 +694,7 @@ mod tests {
     #[test]
     fn a_leaf_that_was_taken_back_waits_and_is_told() {
         let mut desired = desired();
-        desired.certificates[1].replace_serial = vec![1];
+        desired.state.certificates[1].replace_serial = Some(vec![1]);
         let mut observed = settled();
         let taken_back = Some(told(Profile::Peer, "refused"));
         observed.proofs.insert(Profile::Peer, Proof { taken_back, ..Proof::default() });
@@ -717,7 +708,7 @@ mod tests {
     #[test]
     fn etcd_is_started_once_a_formation() {
         let hold = |d: &mut Desired, o: &mut Observed| {
-            d.service = WantedService::Hold;
+            d.state.service = WantedService::Hold;
             (o.started, o.enabled, o.service) = (None, false, ServiceState::Stopped);
         };
         assert_eq!(steps(hold), [""; 0]);
@@ -766,52 +757,41 @@ mod tests {
     fn promise_13_what_a_bad_coordinator_sends_is_refused_and_nothing_is_written() {
         refused("epoch is 2", |d, _| d.epoch = 2);
         refused("generation 7 was accepted", |d, _| d.generation = 6);
-        refused("election-timeout is 2000", |d, _| d.etcd.election_ms = 2000);
-        refused("version 99, this agent has 2 and 1", |d, _| d.template_version = 99);
-        refused("m-2 of x-k3s", |d, _| d.etcd.node = "m-2".parse().expect("good"));
-        refused("m-1 of y", |d, _| d.etcd.cluster = "y".parse().expect("good"));
-        refused("192.168.7.99", |d, _| d.etcd.address = [192, 168, 7, 99].into());
-        refused("not among the members", |d, _| drop(d.etcd.members.remove(0)));
-        refused("two peer", |d, _| d.certificates.push(wanted(Profile::Peer)));
-        refused("was not sent", |d, _| drop(d.files.pop()));
-        refused("was sent twice", |d, _| d.files.push(d.files[0].clone()));
-        refused("\"auto-tls: true\"", |d, _| d.files[0].1.push_str("auto-tls: true\n"));
-        refused("the service's script", |d, _| d.files[2].1.push_str("rm -rf /\n"));
-        refused("the service's settings", |d, _| d.files[1].1.insert(0, ' '));
-        refused("github.com", |d, _| d.hosts[0].names.push("github.com".into()));
-        refused("localhost", |d, _| d.hosts[0].names.push("localhost".into()));
-        refused("m-9", |d, _| d.hosts[0].names.push("m-9".into()));
-        refused("edge.huatai.me", |d, _| d.hosts_domain = Some("huatai.me".parse().expect("good")));
-        refused("127.0.0.1", |d, _| d.hosts[0].address = [127, 0, 0, 1].into());
-    }
-
-    #[test]
-    fn templates_of_the_version_before_are_taken_too_and_compared_with_their_own_text() {
-        let with_version_1 = |text_of: u32| {
-            let mut desired = desired();
-            desired.template_version = 1;
-            desired.files = rendered(text_of, &conf()).expect("it is one of ours").to_vec();
-            decide(&own(), &desired, &settled())
-        };
-        assert_eq!(with_version_1(1).problems, []);
-        assert!(with_version_1(2).problems[0].cause.contains("is not what its values give"));
+        refused("election-timeout is 2000", |d, _| d.state.etcd.election_ms = 2000);
+        refused("version 99, this agent has 1", |d, _| d.state.template_version = 99);
+        refused("x-k3s/m-2", |d, _| d.state.etcd.node = "m-2".parse().expect("good"));
+        refused("y/m-1", |d, _| d.state.etcd.cluster = "y".parse().expect("good"));
+        refused("192.168.7.99", |d, _| d.state.etcd.address = [192, 168, 7, 99].into());
+        refused("not among the members", |d, _| drop(d.state.etcd.members.remove(0)));
+        refused("two peer", |d, _| d.state.certificates.push(wanted(Profile::Peer)));
+        refused("was not sent", |d, _| drop(d.state.files.pop()));
+        refused("was sent twice", |d, _| d.state.files.push(d.state.files[0].clone()));
+        refused("\"auto-tls: true\"", |d, _| d.state.files[0].1.push_str("auto-tls: true\n"));
+        refused("the service's script", |d, _| d.state.files[2].1.push_str("rm -rf /\n"));
+        refused("the service's settings", |d, _| d.state.files[1].1.insert(0, ' '));
+        refused("github.com", |d, _| d.state.hosts[0].names.push("github.com".into()));
+        refused("localhost", |d, _| d.state.hosts[0].names.push("localhost".into()));
+        refused("m-9", |d, _| d.state.hosts[0].names.push("m-9".into()));
+        refused("edge.huatai.me", |d, _| d.state.hosts_domain = "huatai.me".parse().expect("good"));
+        refused("127.0.0.1", |d, _| d.state.hosts[0].address = [127, 0, 0, 1].into());
     }
 
     #[test]
     fn a_host_that_cannot_run_it_is_told_before_anything_is_written() {
         refused("etcd is not installed", |_, o| {
             let cause = "etcd is not installed".into();
-            o.facts.etcd = Err(Told { what: "w".into(), cause, help: "h".into() });
+            o.facts.etcd = None;
+            o.no_etcd = Some(Told { cause, help: "h".into(), ..Told::default() });
         });
         refused("etcd 3.4.23 is installed", |_, o| {
             o.started = None;
             let version = "3.4.23".parse().expect("known");
-            o.facts.etcd = Ok(InstalledEtcd { version, processor: Processor::Arm64 });
+            o.facts.etcd = Some(InstalledEtcd { version, processor: Processor::Arm64 });
         });
         refused("does not have: arm64", |_, o| {
             o.started = None;
             let version = conf().version;
-            o.facts.etcd = Ok(InstalledEtcd { version, processor: Processor::Arm });
+            o.facts.etcd = Some(InstalledEtcd { version, processor: Processor::Arm });
         });
         refused("does not have: OpenRc", |_, o| o.facts.service_manager = None);
         refused("no user etcd", |_, o| o.etcd_user = false);
@@ -827,7 +807,7 @@ mod tests {
             let mut observed = settled();
             observed.held.remove(&Profile::Server);
             let version = version.parse().expect("known");
-            observed.facts.etcd = Ok(InstalledEtcd { version, processor });
+            observed.facts.etcd = Some(InstalledEtcd { version, processor });
             let decision = decide(&own(), &desired(), &observed);
             assert!(matches!(decision.steps[..], [Step::Issue { .. }]), "{:?}", decision.steps);
             decision.problems.first().map(|told| told.cause.clone()).unwrap_or_default()

@@ -5,7 +5,6 @@
 //! failed is decided again at the next look.
 
 mod decide;
-mod desired;
 mod memory;
 mod observe;
 mod proof;
@@ -13,10 +12,6 @@ mod reconciler;
 mod refusal;
 mod report;
 
-pub(crate) use desired::{
-    Desired, WantedCertificate, WantedIdentity, WantedService, identity_is_due,
-};
 pub(crate) use memory::{Accepted, Memory, MemoryError};
 pub(crate) use observe::{held_certificate, is_written_by_pilaster};
-pub(crate) use reconciler::{Own, Reconciler, Wires};
-pub(crate) use report::Report;
+pub(crate) use reconciler::{Reconciler, Wires};

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 
 use pilaster_common::certificate::{self, CertificateFacts, key_hash};
 use pilaster_common::clock::Timestamp;
+use pilaster_common::error::Told;
+use pilaster_common::node_file::NodeFile;
 use pilaster_common::pem::Pair;
 use pilaster_common::profile::{LEAVES, Profile};
+use pilaster_proto::facts::Facts;
+use pilaster_proto::report::ServiceState;
 
 use super::memory::{Accepted, Memory, MemoryError};
 use super::proof::Proof;
-use crate::apply::{Host, ManagedFile, Present, TextFile};
-use crate::facts::{Facts, PortHolder};
-use crate::service::ServiceState;
+use crate::apply::{Host, ManagedFile, Present};
+use crate::facts::{Known, PortHolder};
 
 /// The files that hold no key.
 const PLAIN_FILES: [ManagedFile; 5] = [
-    ManagedFile::Text(TextFile::EtcdConf),
-    ManagedFile::Text(TextFile::ServiceConf),
-    ManagedFile::Text(TextFile::ServiceScript),
+    ManagedFile::Text(NodeFile::EtcdConf),
+    ManagedFile::Text(NodeFile::ServiceConf),
+    ManagedFile::Text(NodeFile::ServiceScript),
     ManagedFile::ClientCa,
     ManagedFile::PeerCa,
 ];
@@ -27,6 +30,8 @@ const PLAIN_FILES: [ManagedFile; 5] = [
 pub(crate) struct Observed {
     pub(crate) now: Timestamp,
     pub(crate) facts: Facts,
+    /// Why there is no etcd that could be run, where there is none.
+    pub(crate) no_etcd: Option<Told>,
     pub(crate) accepted: Accepted,
     /// The formation in which etcd was started.
     pub(crate) started: Option<String>,
@@ -65,17 +70,18 @@ pub(crate) struct Held {
     pub(crate) in_order: bool,
 }
 
-/// Looks at everything but `facts`, which are older.
+/// Looks at everything but what is `known`, which is older.
 pub(crate) fn observe<H: Host>(
     host: &H,
     memory: &Memory,
-    facts: &Facts,
+    known: &Known,
     now: Timestamp,
 ) -> Result<Observed, MemoryError> {
     let service = host.service();
     Ok(Observed {
         now,
-        facts: facts.clone(),
+        facts: known.facts.clone(),
+        no_etcd: known.no_etcd.clone(),
         accepted: memory.accepted()?,
         started: memory.started(),
         folder_in_order: host.folder_in_order(),
@@ -92,7 +98,7 @@ pub(crate) fn observe<H: Host>(
         enabled: host.is_enabled(),
         etcd_user: host.etcd_user().is_some(),
         etcd_may_jump: host.etcd_may_jump(),
-        port_holders: port_holders(host, facts, service),
+        port_holders: port_holders(host, &known.facts, service),
         proofs: BTreeMap::new(), // the reconciler knows more
         etcd_answers: false,
     })
@@ -130,7 +136,7 @@ fn hosts<H: Host>(host: &H) -> Option<String> {
 
 /// While our own service runs, it is the one that holds them.
 fn port_holders<H: Host>(host: &H, facts: &Facts, service: ServiceState) -> Vec<PortHolder> {
-    let script = read(host, ManagedFile::Text(TextFile::ServiceScript));
+    let script = read(host, ManagedFile::Text(NodeFile::ServiceScript));
     let is_ours = script.is_some_and(|script| is_written_by_pilaster(&script.content));
     if is_ours && matches!(service, ServiceState::Started | ServiceState::Crashed) {
         return Vec::new();

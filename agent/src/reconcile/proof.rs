@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pilaster_common::certificate::CertificateFacts;
 use pilaster_common::clock::Timestamp;
-use pilaster_common::error::Told;
+use pilaster_common::error::{Told, code};
 use pilaster_common::profile::Profile;
 
 use crate::config::{SERVED_GRACE, SERVED_GRACE_REFUSED};
@@ -71,6 +71,7 @@ pub(crate) fn judge(held: &CertificateFacts, proof: &Proof, now: Timestamp) -> V
 /// What a person reads when the pair before was put back.
 pub(crate) fn told(profile: Profile, why: &str) -> Told {
     Told {
+        code: code::TAKEN_BACK,
         what: format!("the new {profile} certificate was taken back"),
         cause: why.into(),
         help: "the one before is in place and it is tried again by itself; /var/log/etcd/etcd.log tells what etcd did not like".into(),
@@ -80,7 +81,7 @@ pub(crate) fn told(profile: Profile, why: &str) -> Told {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::etcd::Shown;
+    use pilaster_proto::report::ServedCertificate;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
     const DAY: Duration = Duration::from_secs(86_400);
@@ -102,7 +103,7 @@ pub(super) mod tests {
     }
 
     pub(crate) fn shown(serial: u8) -> Option<Served> {
-        Some(Served::Shown(Shown { serial: vec![serial], not_after: NOW.plus(DAY) }))
+        Some(Served::Shown(ServedCertificate { serial: vec![serial], not_after: NOW.plus(DAY) }))
     }
 
     #[test]

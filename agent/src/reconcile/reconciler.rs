@@ -7,55 +7,49 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pilaster_common::clock::Clock;
-use pilaster_common::error::{Told, causes};
-use pilaster_common::name::{ClusterName, NodeName};
+use pilaster_common::error::{Told, causes, code};
+use pilaster_common::name::NodeId;
 use pilaster_common::profile::{LEAVES, Profile};
+use pilaster_proto::client::Coordinator;
+use pilaster_proto::desired::{Desired, WantedService};
+use pilaster_proto::etcd_state::EtcdState;
+use pilaster_proto::report::{HeldCertificate, Report, ServedCertificate, ServiceState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use super::decide::{Decision, decide};
-use super::desired::{Desired, WantedService};
 use super::memory::{Accepted, Memory, MemoryError};
 use super::observe::{Observed, before, observe};
 use super::proof::{self, Proof};
-use super::report::Report;
+use super::report::lines;
 use crate::apply::{Host, ManagedFile, Step, act};
 use crate::config::{
     ASIDE_BACKOFF, FACTS_MAX_AGE, LEAF_BACKOFF, RESYNC_INTERVAL, SERVED_INTERVAL,
     SERVED_INTERVAL_EAGER, STEP_BACKOFF,
 };
-use crate::etcd::{EtcdState, Pace, Served, Shown};
-use crate::facts::{self, Facts};
+use crate::etcd::{Pace, Served};
+use crate::facts::{self, Known};
 use crate::link::Backoff;
 use crate::link::attach::Latest;
-use crate::service::ServiceState;
 use crate::status;
-
-/// Who this node is, from its identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Own {
-    pub(crate) node: NodeName,
-    pub(crate) cluster: ClusterName,
-}
 
 /// What the reconciler listens to, and what it keeps up to date.
 pub(crate) struct Wires {
     pub(crate) desired: watch::Receiver<Latest>,
-    pub(crate) channel: watch::Receiver<Option<Channel>>,
-    pub(crate) etcd: watch::Receiver<EtcdState>,
+    pub(crate) coordinator: watch::Receiver<Option<Coordinator>>,
+    pub(crate) etcd: watch::Receiver<Option<EtcdState>>,
     pub(crate) pace: watch::Sender<Pace>,
     pub(crate) report: watch::Sender<Option<Report>>,
 }
 
 /// The task.
 pub(crate) struct Reconciler<H> {
-    own: Own,
+    own: NodeId,
     host: H,
     memory: Memory,
     clock: Arc<dyn Clock>,
     wires: Wires,
-    facts: Option<(Facts, Instant)>,
+    facts: Option<(Known, Instant)>,
     boot_id: String,
     /// Of the desired state that was wholly in place at the last look.
     generation: u64,
@@ -108,7 +102,7 @@ impl Look {
 impl<H: Host> Reconciler<H> {
     /// For the node `own`.
     pub(crate) fn new(
-        own: Own,
+        own: NodeId,
         host: H,
         memory: Memory,
         clock: Arc<dyn Clock>,
@@ -141,7 +135,7 @@ impl<H: Host> Reconciler<H> {
                 () = shutdown.cancelled() => return,
                 // cancel-safe: tokio docs
                 changed = self.wires.desired.changed() => if changed.is_err() { return },
-                changed = self.wires.channel.changed() => {
+                changed = self.wires.coordinator.changed() => {
                     if changed.is_err() { return }
                     self.setback = None;
                 }
@@ -153,12 +147,12 @@ impl<H: Host> Reconciler<H> {
 
     /// One look, and all that follows from it. Answers when to look again if nothing happens.
     async fn pass(&mut self) -> Duration {
-        let facts = self.facts().await;
+        let known = self.known().await;
         let desired = self.wires.desired.borrow_and_update().clone();
         let (observed, problems) = match desired {
-            None => (self.look(&facts), facts.etcd.clone().err().into_iter().collect()),
-            Some(Err(told)) => (self.look(&facts), vec![told]),
-            Some(Ok(desired)) => self.bring_to(&desired, &facts).await,
+            None => (self.look(&known), known.no_etcd.clone().into_iter().collect()),
+            Some(Err(told)) => (self.look(&known), vec![told]),
+            Some(Ok(desired)) => self.bring_to(&desired, &known).await,
         };
         let observed = match observed {
             Ok(observed) => observed,
@@ -183,19 +177,19 @@ impl<H: Host> Reconciler<H> {
         retry.map_or(pause, |until| pause.min(until - now))
     }
 
-    fn look(&self, facts: &Facts) -> Result<Observed, MemoryError> {
-        observe(&self.host, &self.memory, facts, self.clock.now())
+    fn look(&self, known: &Known) -> Result<Observed, MemoryError> {
+        observe(&self.host, &self.memory, known, self.clock.now())
     }
 
     /// Looks, decides and acts until nothing is left to do, or something stands in the way.
     async fn bring_to(
         &mut self,
         desired: &Desired,
-        facts: &Facts,
+        known: &Known,
     ) -> (Result<Observed, MemoryError>, Vec<Told>) {
-        self.set_pace(desired.service);
+        self.set_pace(desired.state.service);
         for _ in 0..ROUNDS_MAX {
-            let mut observed = match self.look(facts) {
+            let mut observed = match self.look(known) {
                 Ok(observed) => observed,
                 Err(error) => return (Err(error), Vec::new()),
             };
@@ -213,24 +207,25 @@ impl<H: Host> Reconciler<H> {
             }
             if let Err(told) = self.act(desired, &decision).await {
                 self.set_back(desired, told.clone());
-                return (self.look(facts), vec![told]);
+                return (self.look(known), vec![told]);
             }
         }
         let told = Told {
+            code: code::STEP,
             what: format!("cannot bring the node to generation {}", desired.generation),
             cause: "something undoes what the agent does".into(),
             help: "what was replaced stands in /var/log/pilaster-agent.log".into(),
         };
         self.set_back(desired, told.clone());
-        (self.look(facts), vec![told])
+        (self.look(known), vec![told])
     }
 
     /// What etcd shows of each leaf: looked at when the leaf or etcd has changed, otherwise once a minute, and only while etcd is to run.
     async fn look_at_ports(&mut self, desired: &Desired, observed: &mut Observed) {
         let etcd = self.etcd_of(observed.service);
-        observed.etcd_answers = etcd.reachable || etcd.healthy;
-        let runs =
-            desired.service == WantedService::Run && observed.service == ServiceState::Started;
+        observed.etcd_answers = etcd.is_some();
+        let runs = desired.state.service == WantedService::Run
+            && observed.service == ServiceState::Started;
         if !runs {
             self.looks.clear();
         }
@@ -242,7 +237,7 @@ impl<H: Host> Reconciler<H> {
             let last = self.looks.get(&profile).filter(|look| look.of == *serial);
             if runs && last.is_none_or(|last| last.is_older_than(interval, answers)) {
                 let since = last.map_or_else(Instant::now, |last| last.since);
-                let served = self.host.served(profile, desired.etcd.address).await;
+                let served = self.host.served(profile, desired.state.etcd.address).await;
                 let (of, at) = (serial.clone(), Instant::now());
                 self.looks.insert(profile, Look { of, answers, at, since, served });
             }
@@ -309,9 +304,9 @@ impl<H: Host> Reconciler<H> {
 
     async fn act(&mut self, desired: &Desired, decision: &Decision) -> Result<(), Told> {
         for step in &decision.steps {
-            let channel = self.wires.channel.borrow().clone();
+            let coordinator = self.wires.coordinator.borrow().clone();
             let what = format!("cannot bring the node to generation {}", desired.generation);
-            act(&self.host, &self.memory, channel, step, self.clock.now())
+            act(&self.host, &self.memory, coordinator, step, self.clock.now())
                 .await
                 .map_err(|error| Told::new(what, &error))?;
             self.note_proof(desired, step);
@@ -337,13 +332,13 @@ impl<H: Host> Reconciler<H> {
         Some(told)
     }
 
-    async fn facts(&mut self) -> Facts {
-        if let Some((facts, at)) = &self.facts
+    async fn known(&mut self) -> Known {
+        if let Some((known, at)) = &self.facts
             && at.elapsed() < FACTS_MAX_AGE
         {
-            return facts.clone();
+            return known.clone();
         }
-        let facts = self.host.facts().await;
+        let known = self.host.facts().await;
         for (output, trimmed) in self.host.trim_outputs() {
             match trimmed {
                 Ok(true) => tracing::info!("cut {output}, whose end is kept"),
@@ -351,8 +346,8 @@ impl<H: Host> Reconciler<H> {
                 Err(error) => tracing::warn!("cannot keep {output} small: {}", causes(&error)),
             }
         }
-        self.facts = Some((facts.clone(), Instant::now()));
-        facts
+        self.facts = Some((known.clone(), Instant::now()));
+        known
     }
 
     fn publish(&self, observed: Observed, problems: Vec<Told>) {
@@ -363,7 +358,9 @@ impl<H: Host> Reconciler<H> {
             certificates: observed
                 .held
                 .into_iter()
-                .map(|(profile, held)| (profile, held.leaf, self.shown(profile)))
+                .map(|(profile, held)| {
+                    HeldCertificate::new(profile, held.leaf, self.shown(profile))
+                })
                 .collect(),
             service: observed.service,
             etcd: self.etcd_of(observed.service),
@@ -382,7 +379,7 @@ impl<H: Host> Reconciler<H> {
         self.wires.report.send_replace(Some(report));
     }
 
-    fn shown(&self, profile: Profile) -> Option<Shown> {
+    fn shown(&self, profile: Profile) -> Option<ServedCertificate> {
         match &self.looks.get(&profile)?.served {
             Served::Shown(shown) => Some(shown.clone()),
             Served::Refused(_) | Served::Unreachable => None,
@@ -390,10 +387,10 @@ impl<H: Host> Reconciler<H> {
     }
 
     /// What answers on etcd's ports while its service does not run is not this node's member.
-    fn etcd_of(&self, service: ServiceState) -> EtcdState {
+    fn etcd_of(&self, service: ServiceState) -> Option<EtcdState> {
         match service {
             ServiceState::Started | ServiceState::Crashed => self.wires.etcd.borrow().clone(),
-            ServiceState::Absent | ServiceState::Stopped => EtcdState::default(),
+            ServiceState::Absent | ServiceState::Stopped => None,
         }
     }
 
@@ -413,7 +410,7 @@ impl<H: Host> Reconciler<H> {
         {
             tracing::info!("generation {} is in place", report.generation);
         }
-        status::write(&report.lines());
+        status::write(&lines(report));
     }
 }
 
@@ -421,26 +418,25 @@ impl<H: Host> Reconciler<H> {
 mod tests {
     use pilaster_common::certificate::CertificateFacts;
     use pilaster_common::clock::SystemClock;
+    use pilaster_common::node_file::NodeFile;
     use pilaster_common::pem::Pair;
-    use pilaster_proto::agent::v1 as pb;
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::apply::TextFile;
     use crate::identity::Folder;
     use crate::link::attach::{Link, LinkWires};
     use crate::reconcile::held_certificate;
-    use crate::testing::{Coordinator, TestHost, desired, joining};
+    use crate::testing::{FakeCoordinator, TestHost, desired, joining};
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
     /// An agent on a host in memory, attached to a coordinator over real TLS.
     struct World {
         host: TestHost,
-        coordinator: Coordinator,
-        reports: mpsc::Receiver<pb::Report>,
+        coordinator: FakeCoordinator,
+        reports: mpsc::Receiver<Report>,
         shutdown: CancellationToken,
-        etcd: watch::Sender<EtcdState>,
+        etcd: watch::Sender<Option<EtcdState>>,
         _folder: tempfile::TempDir,
     }
 
@@ -448,11 +444,11 @@ mod tests {
         let (_, coordinator, reports, listener) = joining(|_| {});
         tokio::spawn(coordinator.clone().serve(listener));
         let (desired_in, desired) = watch::channel(None);
-        let (channel_in, channel) = watch::channel(None);
-        let (etcd_in, etcd) = watch::channel(EtcdState::default());
+        let (coordinator_in, reached) = watch::channel(None);
+        let (etcd_in, etcd) = watch::channel(None);
         let (report, report_out) = watch::channel(None);
         let identity = coordinator.identity();
-        let own = Own { node: identity.node.clone(), cluster: identity.cluster.clone() };
+        let own = identity.node.clone();
         let folder = tempfile::tempdir().expect("folder");
         let (host, shutdown) = (TestHost::default(), CancellationToken::new());
         let reconciler = Reconciler::new(
@@ -460,10 +456,17 @@ mod tests {
             host.clone(),
             Memory::at(folder.path()),
             Arc::new(SystemClock),
-            Wires { desired, channel, etcd, pace: watch::channel(Pace::Calm).0, report },
+            Wires {
+                desired,
+                coordinator: reached,
+                etcd,
+                pace: watch::channel(Pace::Calm).0,
+                report,
+            },
         );
         let identity_folder = Folder::at(folder.path().join("identity"));
-        let wires = LinkWires { report: report_out, desired: desired_in, channel: channel_in };
+        let wires =
+            LinkWires { report: report_out, desired: desired_in, coordinator: coordinator_in };
         let link = Link::new(identity, identity_folder, Arc::new(SystemClock), wires);
         tokio::spawn(reconciler.run(shutdown.clone()));
         tokio::spawn(link.run(shutdown.clone()));
@@ -471,13 +474,13 @@ mod tests {
     }
 
     impl World {
-        fn want(&self, generation: u64, service: pb::WantedService) {
-            let desired = pb::Desired { generation, ..desired(&self.coordinator, service) };
+        fn want(&self, generation: u64, service: WantedService) {
+            let desired = Desired { generation, ..desired(&self.coordinator, service) };
             self.coordinator.desired.send_replace(Some(desired));
         }
 
         /// The first report that is as wanted.
-        async fn report(&mut self, wanted: impl Fn(&pb::Report) -> bool) -> pb::Report {
+        async fn report(&mut self, wanted: impl Fn(&Report) -> bool) -> Report {
             let found = async {
                 while let Some(report) = self.reports.recv().await {
                     if wanted(&report) {
@@ -496,7 +499,7 @@ mod tests {
         let first = world.report(|_| true).await;
         assert_eq!((first.generation, first.certificates.len()), (0, 0));
 
-        world.want(1, pb::WantedService::Hold);
+        world.want(1, WantedService::Hold);
         let ready = world.report(|report| report.generation == 1).await;
         assert_eq!(ready.problems, []);
         assert_eq!((ready.certificates.len(), ready.files.len()), (3, 3));
@@ -507,11 +510,11 @@ mod tests {
             Pair::from_pem(&state.files[&ManagedFile::Leaf(profile)]).expect("a whole pair");
         }
 
-        world.want(2, pb::WantedService::Run);
+        world.want(2, WantedService::Run);
         world.report(|report| report.generation == 2).await;
         assert_eq!(world.host.take_done(), ["Start", "Enable"]);
 
-        world.want(3, pb::WantedService::Run);
+        world.want(3, WantedService::Run);
         world.report(|report| report.generation == 3).await;
         assert_eq!(world.host.take_done(), [""; 0], "nothing is done twice");
         world.shutdown.cancel();
@@ -522,17 +525,17 @@ mod tests {
      {
         let mut world = world().await;
         world.host.state().may_jump = true;
-        world.want(1, pb::WantedService::Hold);
+        world.want(1, WantedService::Hold);
         world.report(|report| report.generation == 1).await;
         let done = world.host.take_done();
         assert!(!done.iter().any(|done| done.starts_with("pin")), "before the start: {done:?}");
 
         world.host.state().pin_fails = true;
-        world.want(2, pb::WantedService::Run);
+        world.want(2, WantedService::Run);
         let report = world.report(|report| report.generation == 2).await;
         assert_eq!(world.host.take_done(), ["Start", "Enable", "pin 3.5.16"]);
         assert!(report.problems[0].cause.contains("(1/1) Purging"), "{report:?}");
-        world.want(3, pb::WantedService::Run);
+        world.want(3, WantedService::Run);
         world.report(|report| report.generation == 3).await;
         assert_eq!(world.host.take_done(), [""; 0], "not tried again at once");
         world.shutdown.cancel();
@@ -542,10 +545,10 @@ mod tests {
     async fn an_etcd_that_may_jump_is_pinned_once() {
         let mut world = world().await;
         world.host.state().may_jump = true;
-        world.want(1, pb::WantedService::Run);
+        world.want(1, WantedService::Run);
         let report = world.report(|report| report.generation == 1).await;
         assert_eq!(report.problems, []);
-        world.want(2, pb::WantedService::Run);
+        world.want(2, WantedService::Run);
         world.report(|report| report.generation == 2).await;
         let done = world.host.take_done();
         let pins = done.iter().filter(|done| done.starts_with("pin")).count();
@@ -556,26 +559,27 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_is_reported_and_the_next_good_word_is_followed() {
         let mut world = world().await;
-        let good = desired(&world.coordinator, pb::WantedService::Hold);
+        let good = desired(&world.coordinator, WantedService::Hold);
         let mut bad = good.clone();
-        bad.files[0].text.push_str("force-new-cluster: true\n");
+        bad.state.files[0].1.push_str("force-new-cluster: true\n");
         world.coordinator.desired.send_replace(Some(bad));
         let report = world.report(|report| !report.problems.is_empty()).await;
         assert!(report.problems[0].cause.contains("force-new-cluster"), "{report:?}");
         assert_eq!(world.host.take_done(), [""; 0]);
 
         let mut unknown = good.clone();
-        unknown.service = 0;
+        unknown.state.endpoints.clear();
         world.coordinator.desired.send_replace(Some(unknown));
-        let report = world.report(|r| r.problems.iter().any(|p| p.cause.contains("service"))).await;
+        let report =
+            world.report(|r| r.problems.iter().any(|p| p.cause.contains("endpoints"))).await;
         assert_eq!((report.generation, world.host.take_done().len()), (0, 0));
     }
 
     #[tokio::test]
     async fn certificates_of_another_ca_are_refused_and_nothing_is_placed() {
         let mut world = world().await;
-        let mut other = desired(&world.coordinator, pb::WantedService::Hold);
-        other.client_ca = other.peer_ca.clone(); // what is issued is signed by the other one
+        let mut other = desired(&world.coordinator, WantedService::Hold);
+        other.state.client_ca = other.state.peer_ca.clone(); // what is issued is signed by the other one
         world.coordinator.desired.send_replace(Some(other));
         let report = world.report(|report| !report.problems.is_empty()).await;
         assert!(
@@ -584,14 +588,14 @@ mod tests {
         );
         let state = world.host.state();
         assert!(!state.files.contains_key(&ManagedFile::Leaf(Profile::Peer)), "all or none");
-        assert!(!state.files.contains_key(&ManagedFile::Text(TextFile::EtcdConf)));
+        assert!(!state.files.contains_key(&ManagedFile::Text(NodeFile::EtcdConf)));
     }
 
     impl World {
         /// A node on which etcd runs, and generation 1 is in place.
         async fn running(&mut self) {
-            self.want(1, pb::WantedService::Run);
-            self.etcd.send_replace(EtcdState { reachable: true, ..EtcdState::default() });
+            self.want(1, WantedService::Run);
+            self.etcd.send_replace(Some(EtcdState::default()));
             self.report(|r| r.generation == 1 && r.certificates.iter().all(is_served)).await;
             self.host.take_done();
         }
@@ -603,9 +607,10 @@ mod tests {
         /// Wants the leaf with this serial replaced.
         fn rotate(&self, profile: Profile, generation: u64) {
             let mut wanted =
-                pb::Desired { generation, ..desired(&self.coordinator, pb::WantedService::Run) };
+                Desired { generation, ..desired(&self.coordinator, WantedService::Run) };
             let index = LEAVES.iter().position(|one| *one == profile).expect("a leaf");
-            wanted.certificates[index].replace_serial = self.leaf(profile).expect("held").serial;
+            wanted.state.certificates[index].replace_serial =
+                Some(self.leaf(profile).expect("held").serial);
             self.coordinator.desired.send_replace(Some(wanted));
         }
 
@@ -614,8 +619,8 @@ mod tests {
         }
     }
 
-    fn is_served(held: &pb::HeldCertificate) -> bool {
-        held.served_serial == held.serial && held.served_not_after == held.not_after
+    fn is_served(held: &HeldCertificate) -> bool {
+        held.is_served() && held.serves_until() == held.not_after
     }
 
     #[tokio::test]
@@ -624,8 +629,8 @@ mod tests {
         world.running().await;
         let before = world.leaf(Profile::Peer).expect("held").serial;
         world.rotate(Profile::Peer, 2);
-        let new = |held: &pb::HeldCertificate| {
-            held.profile() == pb::Profile::Peer && held.serial != before && is_served(held)
+        let new = |held: &HeldCertificate| {
+            held.profile == Profile::Peer && held.serial != before && is_served(held)
         };
         world.report(|r| r.generation == 2 && r.certificates.iter().any(new)).await;
         assert_eq!(
@@ -671,7 +676,7 @@ mod tests {
         let other = world.coordinator.client.leaf(Profile::Server, &Default::default());
         let file = ManagedFile::Before(Profile::Server);
         world.host.state().files.insert(file, other.to_pem().as_bytes().to_vec());
-        world.etcd.send_replace(EtcdState::default()); // look again
+        world.etcd.send_replace(Some(EtcdState::default())); // look again
         tokio::time::timeout(PATIENCE, async {
             while !world.erased(Profile::Server) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -684,17 +689,18 @@ mod tests {
     #[tokio::test]
     async fn no_port_is_asked_and_no_pair_kept_while_etcd_does_not_run() {
         let mut world = world().await;
-        world.want(1, pb::WantedService::Hold);
+        world.want(1, WantedService::Hold);
         world.report(|r| r.generation == 1).await;
         world.host.take_done();
-        let shown = Shown { serial: vec![1], not_after: SystemClock.now() };
+        let shown = ServedCertificate { serial: vec![1], not_after: SystemClock.now() };
         world.host.state().served.insert(Profile::Server, Served::Shown(shown));
         let mut wanted =
-            pb::Desired { generation: 2, ..desired(&world.coordinator, pb::WantedService::Hold) };
-        wanted.certificates[0].replace_serial = world.leaf(Profile::Server).expect("held").serial;
+            Desired { generation: 2, ..desired(&world.coordinator, WantedService::Hold) };
+        wanted.state.certificates[0].replace_serial =
+            Some(world.leaf(Profile::Server).expect("held").serial);
         world.coordinator.desired.send_replace(Some(wanted));
         let report = world.report(|r| r.generation == 2).await;
-        assert!(report.certificates.iter().all(|held| held.served_serial.is_empty()), "{report:?}");
+        assert!(report.certificates.iter().all(|held| held.served.is_none()), "{report:?}");
         assert_eq!(world.host.take_done(), ["Leaf(Server)"]);
     }
 }

@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
-use pilaster_common::error::{Help, Told};
+use pilaster_common::error::{Code, Help, Told, code};
 use pilaster_common::etcd_conf::{BadValue, EtcdVersion};
+use pilaster_common::name::NodeId;
+use pilaster_common::node_file::NodeFile;
 use pilaster_common::profile::Profile;
-use pilaster_common::templates::TEMPLATE_VERSIONS;
+use pilaster_common::templates::TEMPLATES;
+use pilaster_proto::facts::InstalledEtcd;
 
-use crate::apply::TextFile;
 use crate::config::ETCD_USER;
-use crate::facts::InstalledEtcd;
 
 /// What stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +22,7 @@ pub(crate) enum Refusal {
     #[error("it is rendered with templates of version {got}, this agent has {}", versions())]
     Template { got: u32 },
     #[error("it is for {got}, and this is {own}")]
-    OtherNode { got: String, own: String },
+    OtherNode { got: NodeId, own: NodeId },
     #[error("it gives this node the address {got}, which its interface does not have")]
     OtherAddress { got: IpAddr },
     #[error("this node is not among the members that it names")]
@@ -37,7 +38,7 @@ pub(crate) enum Refusal {
     #[error("etcd would not start with it: {0}")]
     BadValue(BadValue),
     #[error("{file} is not what its values give: {difference}")]
-    OtherText { file: TextFile, difference: String },
+    OtherText { file: NodeFile, difference: String },
     #[error(
         "it would give {name:?} an address in /etc/hosts, which is none of the cluster's names"
     )]
@@ -55,7 +56,8 @@ pub(crate) enum Refusal {
 }
 
 fn versions() -> String {
-    TEMPLATE_VERSIONS.map(|version| version.to_string()).join(" and ")
+    let versions: Vec<_> = TEMPLATES.versions().iter().map(u32::to_string).collect();
+    versions.join(" and ")
 }
 
 impl Help for Refusal {
@@ -96,5 +98,27 @@ impl Help for Refusal {
                     .into()
             }
         })
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::OldEpoch { .. } | Self::OldGeneration { .. } => code::OLD_STATE,
+            Self::Template { .. } => code::TEMPLATE,
+            Self::OtherAddress { .. } => code::OTHER_ADDRESS,
+            Self::NoEtcd(_) => code::NO_ETCD,
+            Self::OtherVersion { .. } | Self::OtherHost { .. } | Self::Replaced { .. } => {
+                code::OTHER_ETCD
+            }
+            Self::BadValue(_) => code::BAD_VALUE,
+            Self::NoEtcdUser => code::NO_ETCD_USER,
+            Self::HostsUnreadable => code::HOSTS_UNREADABLE,
+            Self::PortsTaken { .. } => code::PORTS_TAKEN,
+            Self::OtherNode { .. }
+            | Self::NotAMember
+            | Self::OtherText { .. }
+            | Self::ForeignName { .. }
+            | Self::ForeignAddress { .. }
+            | Self::TwoOfAProfile { .. } => code::FOREIGN_STATE,
+        }
     }
 }

@@ -7,28 +7,17 @@ mod openrc;
 
 use std::time::Duration;
 
-use pilaster_common::error::{Help, Told};
+use pilaster_common::error::{Code, Help, Told, code};
+use pilaster_common::etcd_conf::ServiceManager;
+use pilaster_proto::report::ServiceState;
 
 pub(crate) use exec::run;
 
-/// What keeps services on this host.
+/// What drives the services of this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ServiceManager {
+pub(crate) enum Services {
     /// OpenRC with supervise-daemon.
     OpenRc,
-}
-
-/// How a service is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ServiceState {
-    /// There is no such service.
-    Absent,
-    /// It is not to run now.
-    Stopped,
-    /// It is to run, and its supervisor does.
-    Started,
-    /// It is to run, and its supervisor has died.
-    Crashed,
 }
 
 /// What can be done to a service.
@@ -62,27 +51,32 @@ impl Help for ServiceError {
         | Self::Failed { command, .. }) = self;
         Some(format!("run it by hand and read what it says: {command}"))
     }
+
+    fn code(&self) -> Code {
+        code::STEP
+    }
 }
 
 /// There is none: what cannot be done for that reason, and what to do.
 pub(crate) fn no_service_manager(what: &str) -> Told {
     Told {
+        code: code::OTHER,
         what: what.into(),
         cause: "this host has no service manager that Pilaster knows: OpenRC is missing or has not booted".into(),
         help: "run it on Alpine, or on Debian with the package openrc as its init".into(),
     }
 }
 
-impl ServiceManager {
+impl Services {
     /// The one of this host; `None` where there is none that is known.
     pub(crate) fn detect() -> Option<Self> {
         openrc::is_here().then_some(Self::OpenRc)
     }
 
     /// As the rendered files know it.
-    pub(crate) fn kind(self) -> pilaster_common::etcd_conf::ServiceManager {
+    pub(crate) fn kind(self) -> ServiceManager {
         match self {
-            Self::OpenRc => pilaster_common::etcd_conf::ServiceManager::OpenRc,
+            Self::OpenRc => ServiceManager::OpenRc,
         }
     }
 

@@ -4,8 +4,10 @@
 
 use std::path::Path;
 
+use pilaster_proto::report::ServiceState;
+
 use super::exec::run;
-use super::{ServiceError, ServiceState, ServiceVerb};
+use super::{ServiceError, ServiceVerb};
 use crate::config::SERVICE_DEADLINE;
 
 const RC_SERVICE: &str = "/sbin/rc-service";

@@ -4,19 +4,32 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use pilaster_common::certificate;
+use pilaster_common::endpoint::Endpoint;
+use pilaster_common::error::Told;
 use pilaster_common::etcd_conf::{
     EtcdConf, InitialState, Member, Processor, ServiceManager, Tuning,
 };
-use pilaster_common::pem;
+use pilaster_common::hosts_block::HostEntry;
+use pilaster_common::name::NodeId;
 use pilaster_common::profile::{LEAVES, Profile};
-use pilaster_common::templates::{TEMPLATE_VERSIONS, render_files};
+use pilaster_common::templates::TEMPLATES;
 use pilaster_common::token::{EXPORTER_LABEL, Exporter, JoinToken, ProofKey};
 use pilaster_proto::agent::v1 as pb;
 use pilaster_proto::agent::v1::agent_server::{Agent, AgentServer};
 use pilaster_proto::agent::v1::enrollment_server::{Enrollment, EnrollmentServer};
+use pilaster_proto::desired::{
+    Desired, NodeState, WantedCertificate, WantedIdentity, WantedService,
+};
+use pilaster_proto::enrollment::{
+    GivenIdentity, IssueReply, IssueRequest, JoinReply, JoinRequest, RenewRequest,
+};
+use pilaster_proto::report::Report;
+use pilaster_proto::{names, status, tls};
 use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -28,15 +41,15 @@ use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::pki::{Says, TestCa};
-use crate::trust;
 
-pub(crate) const NODE: &str = "m-1";
+const NODE: &str = "m-1";
+const HOUR: Duration = Duration::from_secs(3600);
 const URI: &str = "spiffe://i-1/cluster/x-k3s/node/m-1";
 
 /// What a test reads and sets.
 #[derive(Clone)]
-pub(crate) struct Coordinator {
-    pub(crate) address: String,
+pub(crate) struct FakeCoordinator {
+    pub(crate) address: Endpoint,
     pub(crate) control: Arc<TestCa>,
     pub(crate) client: Arc<TestCa>,
     pub(crate) peer: Arc<TestCa>,
@@ -50,8 +63,8 @@ pub(crate) struct Coordinator {
     pub(crate) stop: CancellationToken,
     /// Ends each stream with a refusal.
     pub(crate) expel: CancellationToken,
-    pub(crate) desired: watch::Sender<Option<pb::Desired>>,
-    pub(crate) reports: mpsc::Sender<pb::Report>,
+    pub(crate) desired: watch::Sender<Option<Desired>>,
+    pub(crate) reports: mpsc::Sender<Report>,
 }
 
 /// What the agents' side of a coordinator knows and does.
@@ -72,15 +85,15 @@ pub(crate) struct Agents {
 
 /// A token of `control`, and a coordinator for it.
 pub(crate) fn joining(
-    change: impl FnOnce(&mut Coordinator),
-) -> (JoinToken, Coordinator, mpsc::Receiver<pb::Report>, TcpListener) {
+    change: impl FnOnce(&mut FakeCoordinator),
+) -> (JoinToken, FakeCoordinator, mpsc::Receiver<Report>, TcpListener) {
     let control = TestCa::new("control");
     let token = JoinToken::generate(control.pin()).expect("random bytes");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
     listener.set_nonblocking(true).expect("a socket");
     let (reports, received) = mpsc::channel(100);
-    let mut coordinator = Coordinator {
-        address: listener.local_addr().expect("bound").to_string(),
+    let mut coordinator = FakeCoordinator {
+        address: listener.local_addr().expect("bound").to_string().parse().expect("good"),
         control: Arc::new(control),
         client: Arc::new(TestCa::new("client")),
         peer: Arc::new(TestCa::new("peer")),
@@ -99,7 +112,7 @@ pub(crate) fn joining(
     (token, coordinator, received, listener)
 }
 
-impl Coordinator {
+impl FakeCoordinator {
     /// Serves every connection.
     pub(crate) async fn serve(self, listener: TcpListener) {
         let acceptor = TlsAcceptor::from(Arc::new(self.config()));
@@ -130,28 +143,35 @@ impl Coordinator {
     }
 
     /// The same coordinator at another address.
-    pub(crate) fn moved_to(&self, address: &str) -> Self {
-        Self { address: address.into(), stop: CancellationToken::new(), ..self.clone() }
+    pub(crate) fn moved_to(&self, address: &Endpoint) -> Self {
+        Self { address: address.clone(), stop: CancellationToken::new(), ..self.clone() }
     }
 
     fn config(&self) -> ServerConfig {
-        let says = Says { names: &["coordinator.pilaster.internal"], ..Says::default() };
+        let says = Says { names: &[names::COORDINATOR], ..Says::default() };
         let pair = self.control.leaf(Profile::Server, &says);
         let chain = vec![pair.leaf().clone(), self.control.root.clone()];
-        let roots = trust::anchors([&self.control.root]).expect("a CA");
+        let roots = tls::anchors([&self.control.root]).expect("a CA");
         let clients =
-            rustls::server::WebPkiClientVerifier::builder_with_provider(roots, trust::provider())
+            rustls::server::WebPkiClientVerifier::builder_with_provider(roots, tls::provider())
                 .allow_unauthenticated()
                 .build()
                 .expect("a root");
-        let mut config = ServerConfig::builder_with_provider(trust::provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("TLS 1.3")
+        let mut config = tls::server_config()
             .with_client_cert_verifier(clients)
             .with_single_cert(chain, pair.key().to_der())
             .expect("a pair");
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![tls::ALPN.to_vec()];
         config
+    }
+
+    fn given(&self, leaf: CertificateDer<'static>) -> GivenIdentity {
+        GivenIdentity {
+            chain: vec![leaf],
+            roots: vec![self.control.root.clone()],
+            endpoints: vec![self.address.clone()],
+            server_time: super::now(),
+        }
     }
 
     /// An identity as a join would have given it.
@@ -159,8 +179,7 @@ impl Coordinator {
         crate::identity::Identity {
             generation: 1,
             installation: "i-1".into(),
-            cluster: "x-k3s".parse().expect("good"),
-            node: NODE.parse().expect("good"),
+            node: node_id("x-k3s", NODE),
             address: [192, 168, 7, 11].into(),
             endpoints: vec![self.address.clone()],
             token_id: [0; 8],
@@ -171,71 +190,39 @@ impl Coordinator {
 }
 
 /// What the node should be, with the real renderings.
-pub(crate) fn desired(coordinator: &Coordinator, service: pb::WantedService) -> pb::Desired {
+pub(crate) fn desired(coordinator: &FakeCoordinator, service: WantedService) -> Desired {
     let conf = conf();
-    let encode = |ca: &TestCa| pem::encode_certificates([&ca.root]).into_bytes();
     let ca_of = |profile| match profile {
         Profile::Peer => &coordinator.peer,
         _ => &coordinator.client,
     };
-    let files = render_files(TEMPLATE_VERSIONS[0], &conf).expect("it is one of ours");
-    pb::Desired {
-        epoch: 1,
-        generation: 1,
-        etcd: Some(pb::EtcdConfig {
-            version: conf.version.to_string(),
-            cluster: conf.cluster.to_string(),
-            domain: conf.domain.to_string(),
-            node: conf.node.to_string(),
-            address: conf.address.to_string(),
-            members: vec![pb::ClusterMember { name: NODE.into(), host: conf.host() }],
-            token: conf.token.clone(),
-            initial_state: pb::InitialState::New.into(),
-            heartbeat_ms: conf.heartbeat_ms,
-            election_ms: conf.election_ms,
-            snapshot_count: conf.snapshot_count,
-            quota_bytes: conf.quota_bytes,
-            compaction_retention_seconds: conf.compaction_retention_seconds,
-            architecture: conf.architecture.clone(),
-            memory_limit_bytes: 0,
-            processor: conf.processor.to_string(),
-            service_manager: pb::ServiceManager::Openrc.into(),
-            tuning: None, // as by default
-        }),
-        template_version: TEMPLATE_VERSIONS[0],
-        files: [
-            (pb::File::EtcdConf, files.conf_yml),
-            (pb::File::ServiceConf, files.service_conf),
-            (pb::File::ServiceScript, files.service_script),
-        ]
-        .map(|(file, text)| pb::RenderedFile { file: file.into(), text })
-        .to_vec(),
-        hosts: vec![pb::HostEntry {
-            address: conf.address.to_string(),
+    let wanted = |profile| WantedCertificate {
+        profile,
+        names: vec![conf.host()],
+        addresses: vec![[127, 0, 0, 1].into()],
+        common_name: NODE.into(),
+        issuer_key_id: certificate::read(&ca_of(profile).root).expect("own").key_id,
+        renew_before: HOUR,
+        replace_serial: None,
+        gateway: false,
+    };
+    let state = NodeState {
+        template_version: TEMPLATES.newest(),
+        files: TEMPLATES.render(TEMPLATES.newest(), &conf).expect("it is one of ours"),
+        hosts: vec![HostEntry {
+            address: conf.address.into(),
             names: vec![conf.host(), NODE.into()],
         }],
-        certificates: LEAVES
-            .map(|profile| pb::WantedCertificate {
-                profile: message_profile(profile).into(),
-                names: vec![conf.host()],
-                addresses: vec!["127.0.0.1".into()],
-                common_name: NODE.into(),
-                issuer_key_id: certificate::read(&ca_of(profile).root).expect("own").key_id,
-                renew_before_seconds: 3600,
-                replace_serial: Vec::new(),
-                gateway: false,
-            })
-            .to_vec(),
-        client_ca: encode(&coordinator.client),
-        peer_ca: encode(&coordinator.peer),
-        service: service.into(),
-        hosts_domain: conf.domain.to_string(),
+        hosts_domain: conf.domain.clone(),
+        certificates: LEAVES.map(wanted).to_vec(),
+        client_ca: vec![coordinator.client.root.clone()],
+        peer_ca: vec![coordinator.peer.root.clone()],
+        service,
         endpoints: vec![coordinator.address.clone()],
-        identity: Some(pb::WantedIdentity {
-            renew_before_seconds: 3600,
-            replace_serial: Vec::new(),
-        }),
-    }
+        identity: WantedIdentity { renew_before: HOUR, replace_serial: None },
+        etcd: conf,
+    };
+    Desired { epoch: 1, generation: 1, state }
 }
 
 pub(crate) fn conf() -> EtcdConf {
@@ -256,7 +243,6 @@ pub(crate) fn conf() -> EtcdConf {
         snapshot_count: 10_000,
         quota_bytes: 1 << 29,
         compaction_retention_seconds: 3600,
-        architecture: "x86_64".into(),
         processor: Processor::Amd64,
         service_manager: ServiceManager::OpenRc,
         memory_limit_bytes: None,
@@ -264,19 +250,14 @@ pub(crate) fn conf() -> EtcdConf {
     }
 }
 
-fn message_profile(profile: Profile) -> pb::Profile {
-    match profile {
-        Profile::Agent => pb::Profile::Agent,
-        Profile::Server => pb::Profile::Server,
-        Profile::Peer => pb::Profile::Peer,
-        Profile::Client => pb::Profile::Client,
-    }
+pub(crate) fn node_id(cluster: &str, node: &str) -> NodeId {
+    NodeId { cluster: cluster.parse().expect("good"), node: node.parse().expect("good") }
 }
 
 /// One connection's services.
 #[derive(Clone)]
 struct Served {
-    coordinator: Coordinator,
+    coordinator: FakeCoordinator,
     exporter: Exporter,
     /// Of the identity at the other end.
     serial: Vec<u8>,
@@ -288,14 +269,14 @@ impl Enrollment for Served {
         &self,
         request: Request<pb::JoinRequest>,
     ) -> Result<Response<pb::JoinReply>, Status> {
-        let request = request.into_inner();
+        let request = JoinRequest::try_from(request.into_inner())?;
         let coordinator = &self.coordinator;
         if !coordinator.proof_key.verify(&self.exporter, &request.csr, NODE, &request.mac) {
             return Err(Status::permission_denied("the proof does not hold"));
         }
         if let Some((message, help)) = &coordinator.refusal {
-            let help = help.clone().into_bytes().into();
-            return Err(Status::with_details(tonic::Code::PermissionDenied, message, help));
+            let told = Told { cause: message.clone(), help: help.clone(), ..Told::default() };
+            return Err(status::to_status(tonic::Code::PermissionDenied, told));
         }
         let key = certificate::read_request(&request.csr).expect("a CSR");
         let leaf = coordinator.control.sign(
@@ -308,14 +289,12 @@ impl Enrollment for Served {
         if joins.len() <= coordinator.lost {
             return Err(Status::unavailable("lost on the way"));
         }
-        Ok(Response::new(pb::JoinReply {
-            chain: vec![leaf.to_vec()],
-            roots: vec![coordinator.control.root.to_vec()],
-            endpoints: vec![coordinator.address.clone()],
-            server_time: 0,
+        let reply = JoinReply {
+            identity: coordinator.given(leaf),
             nonce: request.nonce,
-            address: "192.168.7.11".into(),
-        }))
+            address: [192, 168, 7, 11].into(),
+        };
+        Ok(Response::new(reply.into()))
     }
 }
 
@@ -342,6 +321,7 @@ impl Agent for Served {
         }
         tokio::spawn(async move {
             while let Ok(Some(report)) = up.message().await {
+                let report = Report::try_from(report).expect("as agreed");
                 reports.send(report).await.ok();
             }
             agents.lock().expect("no panic").open -= 1;
@@ -353,7 +333,7 @@ impl Agent for Served {
             loop {
                 let latest = desired.borrow_and_update().clone();
                 if let Some(latest) = latest
-                    && down.send(Ok(latest)).await.is_err()
+                    && down.send(Ok(latest.into())).await.is_err()
                 {
                     return;
                 }
@@ -373,9 +353,10 @@ impl Agent for Served {
     async fn renew(
         &self,
         request: Request<pb::RenewRequest>,
-    ) -> Result<Response<pb::RenewReply>, Status> {
+    ) -> Result<Response<pb::GivenIdentity>, Status> {
         let coordinator = &self.coordinator;
-        let key = certificate::read_request(&request.into_inner().csr).expect("a CSR");
+        let request = RenewRequest::from(request.into_inner());
+        let key = certificate::read_request(&request.csr).expect("a CSR");
         let says = Says { uri: Some(URI), ..Says::default() };
         let leaf = coordinator.control.sign(Profile::Agent, &key, &says);
         let mut agents = coordinator.agents.lock().expect("no panic");
@@ -383,12 +364,7 @@ impl Agent for Served {
         if agents.renewals.len() <= agents.renewals_lost {
             return Err(Status::unavailable("lost on the way"));
         }
-        Ok(Response::new(pb::RenewReply {
-            chain: vec![leaf.to_vec()],
-            roots: vec![coordinator.control.root.to_vec()],
-            endpoints: vec![coordinator.address.clone()],
-            server_time: 0,
-        }))
+        Ok(Response::new(coordinator.given(leaf).into()))
     }
 
     async fn issue(
@@ -403,22 +379,17 @@ impl Agent for Served {
             addresses: &[[127, 0, 0, 1].into()],
             uri: None,
         };
-        let issued = request
-            .into_inner()
-            .csrs
-            .iter()
-            .map(|csr| {
-                let key = certificate::read_request(&csr.der).expect("a CSR");
-                let (profile, ca) = match csr.profile() {
-                    pb::Profile::Peer => (Profile::Peer, &coordinator.peer),
-                    pb::Profile::Client => (Profile::Client, &coordinator.client),
-                    _ => (Profile::Server, &coordinator.client),
-                };
-                let chain = vec![ca.sign(profile, &key, &says).to_vec()];
-                pb::Issued { profile: csr.profile, chain }
-            })
-            .collect();
-        Ok(Response::new(pb::IssueReply { issued }))
+        let request = IssueRequest::try_from(request.into_inner())?;
+        let issue = |(profile, csr): (Profile, Vec<u8>)| {
+            let key = certificate::read_request(&csr).expect("a CSR");
+            let ca = match profile {
+                Profile::Peer => &coordinator.peer,
+                _ => &coordinator.client,
+            };
+            (profile, vec![ca.sign(profile, &key, &says)])
+        };
+        let issued = request.csrs.into_iter().map(issue).collect();
+        Ok(Response::new(IssueReply { issued }.into()))
     }
 }
 

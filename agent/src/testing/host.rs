@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use pilaster_common::atomic_file::Replaced;
 use pilaster_common::profile::Profile;
+use pilaster_proto::facts::{Facts, InstalledEtcd};
+use pilaster_proto::report::{ServedCertificate, ServiceState};
 use zeroize::Zeroizing;
 
 use crate::apply::{Host, ManagedFile, PinError, PlaceError, Present, TrimError};
-use crate::etcd::{Served, Shown};
-use crate::facts::{Facts, InstalledEtcd, Machine, PortHolder};
+use crate::etcd::Served;
+use crate::facts::{Known, PortHolder};
 use crate::reconcile::held_certificate;
-use crate::service::{ServiceError, ServiceState, ServiceVerb};
+use crate::service::{ServiceError, ServiceVerb};
 use pilaster_common::etcd_conf::{EtcdVersion, Processor};
 
 /// The host; clones are the same one.
@@ -46,17 +48,18 @@ impl TestHost {
 }
 
 impl Host for TestHost {
-    async fn facts(&mut self) -> Facts {
-        Facts {
+    async fn facts(&mut self) -> Known {
+        let facts = Facts {
             hostname: "m-1".into(),
             addresses: vec!["192.168.7.11/24".parse().expect("good")],
-            etcd: Ok(InstalledEtcd {
+            etcd: Some(InstalledEtcd {
                 version: "3.5.16".parse().expect("known"),
                 processor: Processor::Amd64,
             }),
             service_manager: Some(pilaster_common::etcd_conf::ServiceManager::OpenRc),
-            machine: Machine::default(),
-        }
+            ..Facts::default()
+        };
+        Known { facts, no_etcd: None }
     }
 
     fn read(&self, file: ManagedFile) -> io::Result<Option<Present>> {
@@ -88,7 +91,7 @@ impl Host for TestHost {
         match (state.served.get(&profile), in_file()) {
             (Some(served), _) => served.clone(),
             (None, Some(leaf)) if state.running => {
-                Served::Shown(Shown { serial: leaf.serial, not_after: leaf.not_after })
+                Served::Shown(ServedCertificate { serial: leaf.serial, not_after: leaf.not_after })
             }
             _ => Served::Unreachable,
         }

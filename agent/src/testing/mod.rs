@@ -4,6 +4,6 @@ mod coordinator;
 mod host;
 mod pki;
 
-pub(crate) use coordinator::{Agents, Coordinator, desired, joining};
+pub(crate) use coordinator::{Agents, FakeCoordinator, desired, joining, node_id};
 pub(crate) use host::TestHost;
 pub(crate) use pki::{Says, TestCa, now};

@@ -11,17 +11,18 @@ use pilaster_common::error::Help;
 use pilaster_common::pem::{BadPair, Pair};
 use pilaster_common::profile::Profile;
 use pilaster_common::secret::{KeyError, PrivateKey};
-use pilaster_proto::agent::v1::agent_client::AgentClient;
+use pilaster_proto::BadMessage;
+use pilaster_proto::client::{CallError, Coordinator};
+use pilaster_proto::desired::WantedCertificate;
+use pilaster_proto::enrollment::IssueRequest;
+use pilaster_proto::{status, tls};
 use rustls_pki_types::CertificateDer;
 use tokio::time::timeout;
-use tonic::transport::Channel;
 use zeroize::Zeroizing;
 
-use crate::config::{ISSUE_DEADLINE, MESSAGE_BYTES_MAX};
-use crate::link::reason;
-use crate::link::wire::{self, BadMessage};
-use crate::reconcile::WantedCertificate;
-use crate::trust::{self, BadChain};
+use super::due::is_met_by;
+use crate::config::ISSUE_DEADLINE;
+use crate::trust::{BadChain, check_chain};
 
 /// The CAs that must have signed: those of the same desired state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +49,8 @@ pub(crate) enum IssueError {
     Key(#[from] KeyError),
     #[error("the coordinator did not sign within {} s", .0.as_secs())]
     Deadline(Duration),
-    #[error("the coordinator refused to sign: {}", reason(.0))]
-    Refused(tonic::Status),
+    #[error("the coordinator did not sign: {0}")]
+    Call(#[from] CallError),
     #[error(transparent)]
     Message(#[from] BadMessage),
     #[error("the {profile} certificate that came is refused: {why}")]
@@ -58,15 +59,15 @@ pub(crate) enum IssueError {
 
 impl Help for IssueError {
     fn help(&self) -> Option<String> {
-        Some(match self {
-            Self::NoLink | Self::Deadline(_) => {
-                "it is tried again by itself; is pilaster-coordinator running?".into()
-            }
-            Self::Refused(status) if !status.details().is_empty() => {
-                String::from_utf8_lossy(status.details()).into_owned()
-            }
-            _ => "the log of pilaster-coordinator tells more".into(),
-        })
+        if let Self::NoLink | Self::Deadline(_) = self {
+            return Some("it is tried again by itself; is pilaster-coordinator running?".into());
+        }
+        let of_status = match self {
+            Self::Call(CallError::Status(status)) => status::told("", status).help,
+            _ => String::new(),
+        };
+        let of_status = Some(of_status).filter(|help| !help.is_empty());
+        of_status.or_else(|| Some("the log of pilaster-coordinator tells more".into()))
     }
 }
 
@@ -78,20 +79,22 @@ enum BadAnswer {
     #[error(transparent)]
     Certificate(#[from] BadCertificate),
     #[error(transparent)]
+    Anchors(#[from] rustls::Error),
+    #[error(transparent)]
     Chain(#[from] BadChain),
     #[error("it says something else than the desired state wants")]
     Names,
 }
 
 /// New keys and certificates for all of `wanted`, ready to be put in place.
-pub(super) async fn issue(
-    channel: Option<Channel>,
+pub(crate) async fn issue(
+    coordinator: Option<Coordinator>,
     generation: u64,
     wanted: &[WantedCertificate],
     ca: &Ca,
     now: Timestamp,
 ) -> Result<Vec<(Profile, Zeroizing<String>)>, IssueError> {
-    let channel = channel.ok_or(IssueError::NoLink)?;
+    let coordinator = coordinator.ok_or(IssueError::NoLink)?;
     let mut keys = Vec::new();
     let mut csrs = Vec::new();
     for want in wanted {
@@ -99,14 +102,11 @@ pub(super) async fn issue(
         csrs.push((want.profile, key.to_csr()?));
         keys.push(key);
     }
-    let mut client = AgentClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let reply = timeout(ISSUE_DEADLINE, client.issue(wire::issue_request(generation, csrs)))
-        .await
-        .map_err(|_| IssueError::Deadline(ISSUE_DEADLINE))?
-        .map_err(IssueError::Refused)?
-        .into_inner();
     let asked: Vec<Profile> = wanted.iter().map(|want| want.profile).collect();
-    let chains = wire::issued(&asked, reply)?;
+    let reply = timeout(ISSUE_DEADLINE, coordinator.issue(IssueRequest { generation, csrs }))
+        .await
+        .map_err(|_| IssueError::Deadline(ISSUE_DEADLINE))??;
+    let chains = reply.for_profiles(&asked)?;
     wanted
         .iter()
         .zip(keys)
@@ -130,8 +130,8 @@ fn checked(
     now: Timestamp,
 ) -> Result<Pair, BadAnswer> {
     let pair = Pair::new(chain, key)?;
-    trust::check_chain(want.profile, pair.chain(), &trust::anchors(ca.of(want.profile))?, now)?;
-    if !want.is_met_by(&certificate::read(pair.leaf())?) {
+    check_chain(want.profile, pair.chain(), &tls::anchors(ca.of(want.profile))?, now)?;
+    if !is_met_by(want, &certificate::read(pair.leaf())?) {
         return Err(BadAnswer::Names);
     }
     Ok(pair)
