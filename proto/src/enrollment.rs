@@ -275,7 +275,12 @@ mod tests {
         }
         assert_eq!(field(|_| {}), "");
         assert_eq!(field(|reply| reply.address = "fe80::1".into()), "address");
-        assert_eq!(field(|reply| drop(reply.nonce.pop())), "nonce");
+        assert_eq!(
+            field(|reply| {
+                reply.nonce.pop();
+            }),
+            "nonce"
+        );
         assert_eq!(field(|reply| reply.identity = None), "identity");
         assert_eq!(field(|reply| put(reply, &[])), "endpoints");
         assert_eq!(field(|reply| put(reply, &["a b:1"])), "endpoints");

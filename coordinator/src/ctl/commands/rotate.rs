@@ -1,7 +1,8 @@
 //! `coordctl rotate`: new keys and certificates, under the eyes of the person. Nothing restarts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use pilaster_common::clock::{Clock, SystemClock};
 use pilaster_common::profile::Profile;
 
 use crate::admin_api::{Asked, Certificate, Rotate};
@@ -37,7 +38,7 @@ pub(in crate::ctl) struct Args {
 
 /// Asks for it, and follows until each new certificate is served.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let start = Instant::now();
+    let begun = SystemClock.boot();
     let command = Rotate {
         cluster: context.cluster.clone(),
         nodes: args.nodes,
@@ -63,7 +64,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     }
     output::note(&format!(
         "{asked} certificates replaced in {:.1} s; nothing was restarted",
-        start.elapsed().as_secs_f32()
+        SystemClock.boot().since(begun).as_secs_f32()
     ));
     Ok(if skipped.is_empty() { Exit::Done } else { Exit::NotHealthy })
 }
