@@ -21,7 +21,7 @@ pub struct Coordinator {
     /// What is remembered.
     pub store: Store,
     /// Signs identities.
-    pub control: Authority,
+    pub control: Arc<Authority>,
     /// Signs what etcd needs.
     pub authorities: Arc<Authorities>,
     /// What is known of the nodes now.

@@ -7,7 +7,6 @@
 pub mod admin_api;
 pub mod agent_api;
 pub mod audit;
-mod by_address;
 pub mod ca;
 pub mod config;
 pub mod console;
@@ -15,6 +14,7 @@ pub mod coordinator;
 pub mod ctl;
 pub mod daemon;
 pub mod enrollment;
+pub mod listen;
 pub mod plan;
 pub mod render;
 pub mod repository;

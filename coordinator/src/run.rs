@@ -1,5 +1,6 @@
 //! Starts and stops the coordinator's tasks.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +12,16 @@ use pilaster_common::error::Help;
 use pilaster_proto::admin::v1::admin_server::AdminServer;
 use pilaster_proto::agent::v1::agent_server::AgentServer;
 use pilaster_proto::agent::v1::enrollment_server::EnrollmentServer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio_stream::Stream;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
+use tonic::transport::server::{Connected, UdsConnectInfo};
 
 use crate::admin_api::{self, AdminService, SocketError};
 use crate::agent_api::{AgentService, EnrollmentService, acceptor};
@@ -27,6 +31,7 @@ use crate::ca::sign::SignError;
 use crate::ca::vault::{Missing, Vault, VaultError};
 use crate::config::{Config, owner};
 use crate::coordinator::Coordinator;
+use crate::listen::Incoming;
 use crate::repository::{self, Offer, Repository, RepositoryError};
 use crate::rollout::Wake;
 use crate::rollout::fleet::Fleet;
@@ -172,7 +177,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     let offer = packages.as_ref().map(|(_, _, offer)| offer.clone());
     let coordinator = Arc::new(Coordinator {
         store,
-        control,
+        control: Arc::new(control),
         authorities: Arc::new(Authorities::new(vault)),
         fleet: Arc::new(Fleet::default()),
         wake: Arc::new(Wake::default()),
@@ -182,13 +187,11 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
         offer: offer.clone(),
     });
     let shutdown = CancellationToken::new();
-    let mut tasks = spawn(&coordinator, listener, admin, &shutdown)?;
+    let admins = UnixListenerStream::new(admin);
+    let mut tasks = spawn(&coordinator, listener, admins, &shutdown)?;
     if let Some((repository, listener, _)) = packages {
-        let stop = shutdown.clone();
-        tasks.spawn(async move {
-            repository::serve(repository, listener, stop).await;
-            Ok(())
-        });
+        let clock = Arc::clone(&coordinator.clock);
+        tasks.spawn(async move { Ok(repository::serve(repository, listener, clock).await) });
     }
     ready(&Listening {
         endpoints: endpoints.0,
@@ -228,14 +231,22 @@ async fn packages(config: &Config) -> Result<Option<(Repository, TcpListener, Of
     Ok(Some((repository, listener, offer)))
 }
 
-fn spawn(
+/// Every task of a coordinator that does not end: what takes connections from `agents` and serves them,
+/// what serves the admin API over `admins`, and what runs the passes.
+///
+/// # Errors
+/// When the coordinator's own certificate cannot be made.
+pub fn spawn<A>(
     coordinator: &Arc<Coordinator>,
-    listener: TcpListener,
-    admin: tokio::net::UnixListener,
+    agents: impl Incoming,
+    admins: impl Stream<Item = io::Result<A>> + Send + 'static,
     shutdown: &CancellationToken,
-) -> Result<JoinSet<Result<(), RunError>>, RunError> {
-    let acceptor::Connections { join, agents, trust: _ } =
-        acceptor::accept(coordinator, listener, shutdown.clone())?;
+) -> Result<JoinSet<Result<(), RunError>>, RunError>
+where
+    A: AsyncRead + AsyncWrite + Connected<ConnectInfo = UdsConnectInfo> + Unpin + Send + 'static,
+{
+    let (acceptor::Connections { join, agents }, accepting) =
+        acceptor::connections(coordinator, agents)?;
     let server = || {
         Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE))
@@ -247,25 +258,26 @@ fn spawn(
         .max_decoding_message_size(JOIN_MAX);
     let agent = AgentServer::new(AgentService::new(Arc::clone(coordinator)))
         .max_decoding_message_size(REPORT_MAX);
-    let admin_service = AdminServer::new(AdminService::new(Arc::clone(coordinator)))
+    let admin = AdminServer::new(AdminService::new(Arc::clone(coordinator)))
         .max_decoding_message_size(COMMAND_MAX);
-    let admin_service = InterceptedService::new(admin_service, admin_api::check_peer);
+    let admin = InterceptedService::new(admin, admin_api::check_peer);
     let stop = || shutdown.clone().cancelled_owned();
-    let mut tasks = JoinSet::new();
     let joins = server()
         .timeout(JOIN_DEADLINE)
         .max_connection_age(JOIN_CONNECTION_MAX)
-        .add_service(enrollment);
-    let joins = joins.serve_with_incoming_shutdown(ReceiverStream::new(join), stop());
-    let served = server().add_service(agent);
-    let agents = served.serve_with_incoming_shutdown(ReceiverStream::new(agents), stop());
-    let admins = Server::builder().add_service(admin_service);
-    let admins = admins.serve_with_incoming_shutdown(UnixListenerStream::new(admin), stop());
+        .add_service(enrollment)
+        .serve_with_incoming_shutdown(ReceiverStream::new(join), stop());
+    let agents = server()
+        .add_service(agent)
+        .serve_with_incoming_shutdown(ReceiverStream::new(agents), stop());
+    let admins = Server::builder().add_service(admin).serve_with_incoming_shutdown(admins, stop());
+    let driver = coordinator.driver().run(shutdown.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { Ok(accepting.await) });
     tasks.spawn(async move { Ok(joins.await?) });
     tasks.spawn(async move { Ok(agents.await?) });
     tasks.spawn(async move { Ok(admins.await?) });
-    let (driver, stopped) = (coordinator.driver(), shutdown.clone());
-    tasks.spawn(async move { Ok(driver.run(stopped).await?) });
+    tasks.spawn(async move { Ok(driver.await?) });
     Ok(tasks)
 }
 

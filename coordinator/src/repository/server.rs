@@ -15,17 +15,13 @@ use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use pilaster_common::clock::Clock;
 
 use super::Repository;
-use crate::by_address::ByAddress;
+use crate::listen::{self, Bounds, Connection, Socket, accept};
 
-/// Connections at once; one more waits.
-const CONNECTIONS_MAX: usize = 256;
-/// Connections of one address at once: apk has one or two, and there may be a dozen nodes behind one router.
-const CONNECTIONS_AN_ADDRESS: usize = 32;
+/// apk has one or two connections, and there may be a dozen nodes behind one router.
+const CONNECTIONS: Bounds = Bounds { whom: "who fetches packages", in_all: 256, of_address: 32 };
 /// A head comes in one packet. It is also how long an idle connection is kept.
 const HEAD_MAX: Duration = Duration::from_secs(10);
 /// A head of apk's or wget's has 200 bytes (8 KiB is the least that hyper takes).
@@ -34,44 +30,21 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 const CONNECTION_MAX: Duration = Duration::from_secs(300);
 /// Read from the disk at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Pause after a failed accept, such as when descriptors run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Gives the packages out, until `shutdown`.
-pub async fn serve(repository: Repository, listener: TcpListener, shutdown: CancellationToken) {
-    let repository = Arc::new(repository);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let by_address = ByAddress::new(CONNECTIONS_AN_ADDRESS);
-    loop {
-        let permit = Arc::clone(&places).acquire_owned().await.expect("never closed");
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => return, // cancel-safe: holds nothing
-            accepted = listener.accept() => accepted, // cancel-safe: tokio docs
-        };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::debug!("cannot accept who fetches packages: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let Some(place) = by_address.place(address.ip()) else {
-            tracing::debug!(%address, "refused: it has {CONNECTIONS_AN_ADDRESS} connections");
-            continue;
-        };
-        let (repository, shutdown) = (Arc::clone(&repository), shutdown.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = shutdown.cancelled() => {} // cancel-safe: a connection that is cut off is tried again by apk
-                _ = tokio::time::timeout(CONNECTION_MAX, answer_all(&repository, stream)) => {} // likewise
-            }
-            drop((permit, place));
-        });
-    }
+/// Gives the packages out, as long as it is polled.
+pub async fn serve(repository: Repository, listener: impl listen::Incoming, clock: Arc<dyn Clock>) {
+    let (repository, timer) = (Arc::new(repository), Arc::clone(&clock));
+    let handle = move |connection: Connection| {
+        let (repository, clock) = (Arc::clone(&repository), Arc::clone(&timer));
+        async move {
+            let Connection { socket, slot: _slot, place: _place, .. } = connection;
+            let _ = clock.within(CONNECTION_MAX, answer_all(&repository, socket)).await; // apk tries again
+        }
+    };
+    accept(listener, CONNECTIONS, clock, handle).await;
 }
 
-async fn answer_all(repository: &Repository, stream: TcpStream) {
+async fn answer_all(repository: &Repository, socket: Box<dyn Socket>) {
     let answers = service_fn(async |request: Request<Incoming>| {
         Ok::<_, Infallible>(answer(repository, request.method(), request.uri().path()))
     });
@@ -79,7 +52,7 @@ async fn answer_all(repository: &Repository, stream: TcpStream) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), answers);
+        .serve_connection(TokioIo::new(socket), answers);
     if let Err(error) = connection.await {
         tracing::debug!("who fetched packages: {error}");
     }
@@ -151,22 +124,24 @@ mod tests {
     use std::net::SocketAddr;
     use std::os::unix::fs::symlink;
     use std::path::Path;
-    use std::time::Instant;
 
+    use pilaster_common::clock::SystemClock;
     use tempfile::TempDir;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::AbortHandle;
 
     use super::*;
 
     struct Served {
         folder: TempDir,
         address: SocketAddr,
-        stop: CancellationToken,
+        task: AbortHandle,
     }
 
     impl Drop for Served {
         fn drop(&mut self) {
-            self.stop.cancel();
+            self.task.abort();
         }
     }
 
@@ -190,10 +165,9 @@ mod tests {
         fs::create_dir(repository.join("x86_64/folder.apk")).expect("made");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        let stop = CancellationToken::new();
         let repository = Repository::open(&repository).expect("there");
-        tokio::spawn(serve(repository, listener, stop.clone()));
-        Served { folder, address, stop }
+        let serving = tokio::spawn(serve(repository, listener, Arc::new(SystemClock)));
+        Served { folder, address, task: serving.abort_handle() }
     }
 
     /// Sends `head` as it is and reads until the end.
@@ -282,17 +256,17 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_does_not_come_is_not_waited_for() {
         let served = served().await;
-        let began = Instant::now();
+        let began = SystemClock.boot();
         let answer = raw(&served, b"GET /k.rsa.pub HTTP/1.1\r\nHost: ").await;
         assert!(!answer.windows(3).any(|three| three == b"key"), "{answer:?}");
-        assert!((HEAD_MAX / 2..HEAD_MAX * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert!((HEAD_MAX / 2..HEAD_MAX * 2).contains(&SystemClock.boot().since(began)));
     }
 
     #[tokio::test]
     async fn one_address_has_its_share_of_connections_and_no_more() {
         let served = served().await;
         let mut idle = Vec::new();
-        for _ in 0..CONNECTIONS_AN_ADDRESS {
+        for _ in 0..CONNECTIONS.of_address {
             idle.push(TcpStream::connect(served.address).await.expect("it listens"));
         }
         let mut refused = TcpStream::connect(served.address).await.expect("it listens");
