@@ -1,38 +1,50 @@
 //! The agent: runs on each node, makes its keys, reports its facts, and brings the node to what the coordinator wants.
 //!
-//! `main.rs` reads the arguments and calls one of three stories: [`join()`] (once, with a token), [`run()`] (the daemon) and [`status()`].
+//! `main.rs` reads the arguments and calls one of three stories: [`join_command()`] (once, with a token), [`run()`] (the daemon) and
+//! [`status()`].
 //!
 //! ```text
-//!             link ──desired──▶ reconcile ──steps──▶ apply ──▶ /etc, service manager      (the privileged half: `apply`, `service`)
+//!  run, join, status ──▶ reconcile ──▶ trial, certificates ──▶ link, identity, etcd ──▶ host ──▶ node
+//!
+//!             link ──desired──▶ reconcile ──deeds──▶ host ──▶ /etc, service manager      (the privileged half)
 //!  coordinator ◀──reports───────┘   ▲  └──Issue──▶ link
 //!                                   └──state── etcd (loopback)
 //! ```
 //!
-//! Three tasks live as long as the daemon ([`run()`]): `link::attach` keeps one stream to the coordinator, `reconcile::reconciler` owns
-//! all that is done to the node, `etcd::watch` asks the member on loopback how it is. Latest state travels between them in `watch`
-//! channels, so nothing queues up and nothing depends on a message arriving once. What decides (`reconcile::decide`) is pure.
+//! A room imports only those to its right. Three tasks live as long as the daemon ([`spawn()`]): `link::keeper` keeps one stream to the
+//! coordinator, `reconcile::reconciler` owns all that is done to the node, `etcd::watch` asks the member on loopback how it is. Latest
+//! state travels between them in `watch` channels, so nothing queues up and nothing depends on a message arriving once. What decides
+//! (`reconcile::decide`, `trial`) is pure. All that is outside comes in as [`Parts`], so that a test runs the same agent in memory.
 //! Not here: which names a certificate gets, and when etcd may start: the coordinator says so (promises 2, 5).
 
-mod apply;
 mod certificates;
-mod config;
 mod console;
 mod etcd;
 mod exit;
-mod facts;
+mod host;
 mod identity;
+mod join;
 mod link;
+mod node;
+mod preflight;
 mod reconcile;
 mod run;
-mod service;
+mod settings;
 mod status;
 #[cfg(test)]
 mod testing;
-mod trust;
+mod trial;
 
-pub use config::{GIVE_UP_AFTER, JoinOptions, Settings, TokenSource};
 pub use console::{note, say};
+pub use etcd::{AskEtcd, Served};
 pub use exit::{Exit, Failure};
-pub use identity::join;
-pub use run::{harden, run};
+pub use host::{
+    Deed, DeedError, Done, File, Host, Known, PortHolder, Seen, SeenFile, SeenService, Service,
+    ServiceVerb,
+};
+pub use identity::Identity;
+pub use join::{GIVE_UP_AFTER, JoinOptions, TokenSource, join, join_command};
+pub use link::{BoxedStream, Dial, Stream};
+pub use run::{Parts, harden, run, spawn, wait_for_identity};
+pub use settings::Settings;
 pub use status::status;

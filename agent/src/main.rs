@@ -31,7 +31,7 @@ Settings stand in /etc/conf.d/pilaster-agent.
 Exit codes: 0 done, 1 failed, 3 cannot reach the coordinator, 64 wrong usage.";
 
 enum Command {
-    Join(JoinOptions),
+    Join(TokenSource, JoinOptions),
     Run,
     Status,
     Help,
@@ -71,14 +71,16 @@ fn tell(command: Command) -> Result<(), Failure> {
             .expect("epoll and a timer are there on Linux")
     };
     match command {
-        Command::Join(options) => runtime().block_on(pilaster_agent::join(&settings, options)),
+        Command::Join(token, options) => {
+            runtime().block_on(pilaster_agent::join_command(&settings, &token, &options))
+        }
         Command::Run => {
             let runtime = runtime();
             let ended = runtime.block_on(pilaster_agent::run(settings));
             runtime.shutdown_background(); // a name still being looked up is not waited for
             ended
         }
-        Command::Status => pilaster_agent::status(settings),
+        Command::Status => runtime().block_on(pilaster_agent::status(settings)),
         Command::Help => {
             say(HELP);
             Ok(())
@@ -124,13 +126,10 @@ fn parse_join(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             argument => return Err(argument.unexpected()),
         }
     }
-    Ok(Command::Join(JoinOptions {
-        coordinator: coordinator
-            .ok_or("join wants the ADDRESS of the coordinator, as host:port")?,
-        token: token.ok_or("join wants --token-file PATH, or - for standard input")?,
-        give_up_after,
-        start,
-    }))
+    let coordinator =
+        coordinator.ok_or("join wants the ADDRESS of the coordinator, as host:port")?;
+    let token = token.ok_or("join wants --token-file PATH, or - for standard input")?;
+    Ok(Command::Join(token, JoinOptions { coordinator, give_up_after, start }))
 }
 
 fn no_more(mut arguments: lexopt::Parser, command: Command) -> Result<Command, lexopt::Error> {

@@ -1,59 +1,101 @@
-//! `pilaster-agent run`: starts the three tasks, and ends them together.
+//! `pilaster-agent run`: puts the real parts together, starts the three tasks, and ends them together.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use pilaster_common::clock::SystemClock;
+use pilaster_common::clock::{Clock, SystemClock};
 use pilaster_common::error::{Told, code};
-use pilaster_common::name::NodeId;
+use pilaster_common::name::{NodeId, NodeName};
 use pilaster_common::paths;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::System;
-use crate::config::{IDENTITY_LOOK, SHUTDOWN_GRACE, Settings, identity_folder};
-use crate::etcd::{Pace, Watch};
+use crate::etcd::{AskEtcd, Loopback, Pace, Watch};
 use crate::exit::Failure;
+use crate::host::{Host, System, has_services, no_service_manager};
 use crate::identity::{Folder, Identity, IdentityError};
-use crate::link::attach::{Latest, Link, LinkWires};
-use crate::reconcile::{Memory, Reconciler, Wires};
-use crate::service::{Services, no_service_manager};
+use crate::link::{Dial, Link, LinkWires, Tcp};
+use crate::reconcile::{Memory, Reconciler, STATUS_FILE, Wires};
+use crate::settings::Settings;
+
+/// A look for the identity of a node that has not joined: a stat, nothing is written.
+const IDENTITY_LOOK: Duration = Duration::from_secs(1);
+/// What is cut off after SIGTERM; OpenRC kills after 5 s.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(800);
+
+/// All that the agent touches.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The host.
+    pub host: Arc<dyn Host>,
+    /// How coordinators are dialled.
+    pub dial: Arc<dyn Dial>,
+    /// How etcd is asked.
+    pub etcd: Arc<dyn AskEtcd>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The agent's own folder, with its identity and its memory.
+    pub state: PathBuf,
+    /// The file that `pilaster-agent status` reads.
+    pub status: PathBuf,
+}
+
+impl Parts {
+    /// The real ones.
+    pub(crate) fn of_this_host(node: NodeName, settings: &Settings) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let system = Arc::new(System::new(node, settings.interface.clone(), Arc::clone(&clock)));
+        Self {
+            host: Arc::<System>::clone(&system),
+            dial: Arc::new(Tcp),
+            etcd: Arc::new(Loopback::new(system, Arc::clone(&clock))),
+            clock,
+            state: paths::AGENT_STATE.into(),
+            status: STATUS_FILE.into(),
+        }
+    }
+}
 
 /// Runs until SIGTERM. Without an identity it waits for one, saying so once: a package may start it before the node has joined.
 ///
 /// # Errors
 /// When there is no service manager, or a task ends by itself: the service manager starts the agent again.
 pub async fn run(settings: Settings) -> Result<(), Failure> {
-    let services = Services::detect().ok_or_else(|| no_service_manager("cannot run the agent"))?;
+    if !has_services() {
+        return Err(no_service_manager("cannot run the agent").into());
+    }
+    let clock: &dyn Clock = &SystemClock;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?;
     let identity = tokio::select! {
         _ = terminate.recv() => return Ok(()), // cancel-safe: tokio docs
         _ = interrupt.recv() => return Ok(()), // cancel-safe: tokio docs
-        identity = identity() => identity, // reads only: nothing is lost when dropped
+        identity = wait_for_identity(paths::AGENT_STATE.as_ref(), clock) => identity, // reads only: nothing is lost when dropped
     };
-    let shutdown = CancellationToken::new();
     let NodeId { cluster, node } = &identity.node;
+    let parts = Parts::of_this_host(node.clone(), &settings);
     tracing::info!("{node} of {cluster} begins");
-    let mut tasks = spawn(settings, identity, services, &shutdown);
+    let shutdown = CancellationToken::new();
+    let mut tasks = spawn(parts, identity, &shutdown);
     let ended_early = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
         _ = tasks.join_next() => true,
     };
     shutdown.cancel();
-    let drained = timeout(SHUTDOWN_GRACE, async { while tasks.join_next().await.is_some() {} });
-    if drained.await.is_err() {
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    if clock.within(SHUTDOWN_GRACE, drained).await.is_none() {
         tracing::warn!("ended in the middle of a step; it is looked at again at the next start");
     }
     if ended_early { Err(task_ended()) } else { Ok(()) }
 }
 
-/// This node's identity, once there is one that can be read.
-async fn identity() -> Identity {
-    let folder = Folder::at(identity_folder());
+/// Returns the identity in the agent's own folder `state`, once there is one that can be read.
+pub async fn wait_for_identity(state: &Path, clock: &dyn Clock) -> Identity {
+    let folder = Folder::of(state);
     let mut told = None;
     loop {
         let error = match folder.current() {
@@ -66,8 +108,34 @@ async fn identity() -> Identity {
             tracing::warn!("{}", why.to_string().replace('\n', "; "));
             told = Some(why);
         }
-        tokio::time::sleep(IDENTITY_LOOK).await;
+        clock.sleep(IDENTITY_LOOK).await;
     }
+}
+
+/// Starts the daemon's tasks for the node with this identity. One that ends before `shutdown` is
+/// cancelled ends the agent. To drop the set is a power cut.
+pub fn spawn(parts: Parts, identity: Identity, shutdown: &CancellationToken) -> JoinSet<()> {
+    let Parts { host, dial, etcd, clock, state, status } = parts;
+    let (desired_in, desired) = watch::channel(None);
+    let (coordinator_in, coordinator) = watch::channel(None);
+    let (etcd_in, etcd_state) = watch::channel(None);
+    let (pace_in, pace) = watch::channel(Pace::default());
+    let (report_in, report) = watch::channel(None);
+    let reconciler = Reconciler::new(
+        identity.node.clone(),
+        (host, Arc::clone(&etcd)),
+        Memory::at(&state),
+        Arc::clone(&clock),
+        Wires { desired, coordinator, etcd: etcd_state, pace: pace_in, report: report_in, status },
+    );
+    let wires = LinkWires { report, desired: desired_in, coordinator: coordinator_in };
+    let link = Link::new(identity, Folder::of(&state), dial, Arc::clone(&clock), wires);
+    let watch = Watch { etcd, clock, pace, state: etcd_in };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(reconciler.run(shutdown.clone()));
+    tasks.spawn(link.run(shutdown.clone()));
+    tasks.spawn(watch.run(shutdown.clone()));
+    tasks
 }
 
 /// No core dumps, and no other process of this user may read this one's memory: it holds keys (promise 1).
@@ -77,34 +145,6 @@ pub fn harden() {
     if core.and_then(|()| prctl::set_dumpable(false)).is_err() {
         tracing::warn!("the kernel did not switch core dumps off");
     }
-}
-
-fn spawn(
-    settings: Settings,
-    identity: Identity,
-    services: Services,
-    shutdown: &CancellationToken,
-) -> JoinSet<()> {
-    let (desired_in, desired) = watch::channel(Latest::None);
-    let (coordinator_in, coordinator) = watch::channel(None);
-    let (etcd_in, etcd) = watch::channel(None);
-    let (pace, pace_out) = watch::channel(Pace::default());
-    let (report, report_out) = watch::channel(None);
-    let system = System::new(identity.node.node.clone(), settings.interface, services);
-    let reconciler = Reconciler::new(
-        identity.node.clone(),
-        system.clone(),
-        Memory::at(paths::AGENT_STATE),
-        Arc::new(SystemClock),
-        Wires { desired, coordinator, etcd, pace, report },
-    );
-    let wires = LinkWires { report: report_out, desired: desired_in, coordinator: coordinator_in };
-    let link = Link::new(identity, Folder::at(identity_folder()), Arc::new(SystemClock), wires);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(reconciler.run(shutdown.clone()));
-    tasks.spawn(link.run(shutdown.clone()));
-    tasks.spawn(Watch::new(system, pace_out, etcd_in).run(shutdown.clone()));
-    tasks
 }
 
 fn no_signals(error: &std::io::Error) -> Told {

@@ -108,7 +108,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn sleep(&self, span: Duration) -> Sleep;
 }
 
-impl dyn Clock {
+impl dyn Clock + '_ {
     /// How long ago `earlier` was.
     pub fn elapsed(&self, earlier: BootTime) -> Duration {
         self.boot().since(earlier)

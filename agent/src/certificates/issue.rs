@@ -1,28 +1,27 @@
-//! Makes keys, has them certified, and holds each answer against what was wanted before anything is written.
+//! Has new keys certified, and holds each answer against what was wanted before anything is written.
 //!
-//! A key lives in memory until its certificate is there; then chain and key go into one file (promise 7). No message has a field
-//! for it (promise 1).
+//! The host makes the keys and keeps them: here are only the requests, and the chains that come for them
+//! (promise 1). Chain and key go into one file (promise 7), once all chains have passed.
 
 use std::time::Duration;
 
 use pilaster_common::certificate::{self, BadCertificate};
-use pilaster_common::clock::Timestamp;
-use pilaster_common::error::Help;
-use pilaster_common::pem::{BadPair, Pair};
+use pilaster_common::clock::{Clock, Timestamp};
+use pilaster_common::error::{Help, causes};
 use pilaster_common::profile::Profile;
-use pilaster_common::secret::{KeyError, PrivateKey};
 use pilaster_proto::BadMessage;
 use pilaster_proto::client::{CallError, Coordinator};
 use pilaster_proto::desired::WantedCertificate;
 use pilaster_proto::enrollment::IssueRequest;
 use pilaster_proto::{status, tls};
 use rustls_pki_types::CertificateDer;
-use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 use super::due::is_met_by;
-use crate::config::ISSUE_DEADLINE;
-use crate::trust::{BadChain, check_chain};
+use crate::host::{Deed, DeedError, Done, Host};
+use crate::node::{BadChain, check_chain};
+
+/// Three signatures and one durable commit.
+const ISSUE_DEADLINE: Duration = Duration::from_secs(15);
 
 /// The CAs that must have signed: those of the same desired state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub(crate) enum IssueError {
     #[error("there is no connection to the coordinator, which has to sign certificates")]
     NoLink,
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Keys(#[from] DeedError),
     #[error("the coordinator did not sign within {} s", .0.as_secs())]
     Deadline(Duration),
     #[error("the coordinator did not sign: {0}")]
@@ -74,8 +73,8 @@ impl Help for IssueError {
 /// Why an answer is refused.
 #[derive(Debug, thiserror::Error)]
 enum BadAnswer {
-    #[error(transparent)]
-    Pair(#[from] BadPair),
+    #[error("the key is not the one of the certificate")]
+    Key,
     #[error(transparent)]
     Certificate(#[from] BadCertificate),
     #[error(transparent)]
@@ -86,53 +85,86 @@ enum BadAnswer {
     Names,
 }
 
-/// New keys and certificates for all of `wanted`, ready to be put in place.
+/// Returns a chain for a new key of each of `wanted`, ready to be installed.
 pub(crate) async fn issue(
+    host: &dyn Host,
     coordinator: Option<Coordinator>,
     generation: u64,
     wanted: &[WantedCertificate],
     ca: &Ca,
-    now: Timestamp,
-) -> Result<Vec<(Profile, Zeroizing<String>)>, IssueError> {
+    clock: &dyn Clock,
+) -> Result<Vec<(Profile, Vec<CertificateDer<'static>>)>, IssueError> {
     let coordinator = coordinator.ok_or(IssueError::NoLink)?;
-    let mut keys = Vec::new();
-    let mut csrs = Vec::new();
-    for want in wanted {
-        let key = PrivateKey::generate()?;
-        csrs.push((want.profile, key.to_csr()?));
-        keys.push(key);
+    let profiles: Vec<Profile> = wanted.iter().map(|want| want.profile).collect();
+    let csrs = match host.perform(Deed::MakeKeys { profiles: profiles.clone() }).await? {
+        Done::Requests(csrs) => csrs,
+        Done::Done => Vec::new(),
+    };
+    let asked = coordinator.issue(IssueRequest { generation, csrs: csrs.clone() });
+    let reply = clock.within(ISSUE_DEADLINE, asked).await;
+    let reply = reply.ok_or(IssueError::Deadline(ISSUE_DEADLINE))??;
+    let chains = reply.for_profiles(&profiles)?;
+    for ((want, (_, csr)), chain) in wanted.iter().zip(&csrs).zip(&chains) {
+        check(want, csr, chain, ca, clock.now())
+            .map_err(|why| IssueError::Answer { profile: want.profile, why: causes(&why) })?;
     }
-    let asked: Vec<Profile> = wanted.iter().map(|want| want.profile).collect();
-    let reply = timeout(ISSUE_DEADLINE, coordinator.issue(IssueRequest { generation, csrs }))
-        .await
-        .map_err(|_| IssueError::Deadline(ISSUE_DEADLINE))??;
-    let chains = reply.for_profiles(&asked)?;
-    wanted
-        .iter()
-        .zip(keys)
-        .zip(chains)
-        .map(|((want, key), chain)| {
-            let pair = checked(want, key, chain, ca, now).map_err(|error| IssueError::Answer {
-                profile: want.profile,
-                why: pilaster_common::error::causes(&error),
-            })?;
-            Ok((want.profile, pair.to_pem()))
-        })
-        .collect()
+    Ok(profiles.into_iter().zip(chains).collect())
 }
 
-/// The key matches, the chain holds for the usages of the profile and no other, and the leaf says what was wanted.
-fn checked(
+/// The key is the one of the request, the chain holds for the usages of the profile and no other, and
+/// the leaf says what was wanted.
+fn check(
     want: &WantedCertificate,
-    key: PrivateKey,
-    chain: Vec<CertificateDer<'static>>,
+    csr: &[u8],
+    chain: &[CertificateDer<'static>],
     ca: &Ca,
     now: Timestamp,
-) -> Result<Pair, BadAnswer> {
-    let pair = Pair::new(chain, key)?;
-    check_chain(want.profile, pair.chain(), &tls::anchors(ca.of(want.profile))?, now)?;
-    if !is_met_by(want, &certificate::read(pair.leaf())?) {
-        return Err(BadAnswer::Names);
+) -> Result<(), BadAnswer> {
+    let leaf = certificate::read(chain.first().ok_or(BadChain::Empty)?)?;
+    if leaf.public_key != certificate::read_request(csr)? {
+        return Err(BadAnswer::Key);
     }
-    Ok(pair)
+    check_chain(want.profile, chain, &tls::anchors(ca.of(want.profile))?, now)?;
+    if is_met_by(want, &leaf) { Ok(()) } else { Err(BadAnswer::Names) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pilaster_common::secret::PrivateKey;
+
+    use super::*;
+    use crate::testing::{Says, TestCa, now};
+
+    #[test]
+    fn promise_02_a_chain_is_taken_only_for_the_key_and_the_names_that_were_asked_for() {
+        let (ca, other) = (TestCa::new("client"), TestCa::new("peer"));
+        let trusted = Ca { client: vec![ca.root.clone()], peer: vec![other.root.clone()] };
+        let want = WantedCertificate {
+            profile: Profile::Server,
+            names: vec!["m-1.example.net".into()],
+            addresses: Vec::new(),
+            common_name: "m-1".into(),
+            gateway: false,
+            issuer_key_id: certificate::read(&ca.root).expect("own").key_id,
+            renew_before: Duration::ZERO,
+            replace_serial: None,
+        };
+        let key = PrivateKey::generate().expect("random bytes");
+        let csr = key.to_csr().expect("signs");
+        let answer = |signer: &TestCa, key: &PrivateKey, names: &[&str]| {
+            let says = Says { common_name: "m-1", names, ..Says::default() };
+            let leaf = signer.sign(Profile::Server, &key.public_key(), &says);
+            let answer = check(&want, &csr, &[leaf], &trusted, now());
+            answer.err().map(|error| causes(&error)).unwrap_or_default()
+        };
+        assert_eq!(answer(&ca, &key, &["m-1.example.net"]), "");
+        let stranger = PrivateKey::generate().expect("random bytes");
+        assert!(answer(&ca, &stranger, &["m-1.example.net"]).contains("not the one of the"));
+        assert!(answer(&other, &key, &["m-1.example.net"]).contains("does not hold"));
+        assert!(answer(&ca, &key, &["m-2.example.net"]).contains("something else"));
+        let empty = check(&want, &csr, &[], &trusted, now()).expect_err("nothing came");
+        assert!(empty.to_string().contains("empty"));
+    }
 }

@@ -2,23 +2,25 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use pilaster_common::clock::Clock;
 use pilaster_common::ports;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-use crate::config::ETCD_HEALTH_DEADLINE;
 
 const ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, ports::METRICS);
+/// `/health` makes a linearizable read, which waits for a leader.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(3);
 /// HTTP/1.0: the answer ends with the connection, so there is nothing to count.
 const REQUEST: &[u8] = b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n";
 /// The answer has about 200 bytes.
 const ANSWER_MAX: u64 = 4096;
 
 /// Whether the member has a leader, no alarm, and answered a linearizable read.
-pub(super) async fn is_healthy() -> bool {
-    matches!(timeout(ETCD_HEALTH_DEADLINE, ask()).await, Ok(Ok(answer)) if says_healthy(&answer))
+pub(super) async fn is_healthy(clock: &dyn Clock) -> bool {
+    let answer = clock.within(HEALTH_DEADLINE, ask()).await;
+    matches!(answer, Some(Ok(answer)) if says_healthy(&answer))
 }
 
 async fn ask() -> io::Result<String> {

@@ -1,30 +1,45 @@
 //! What the member says of itself, over its own client port with the client certificate on this node.
 
 use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pilaster_common::certificate::key_hash;
+use pilaster_common::clock::Clock;
+use pilaster_common::error::causes;
 use pilaster_common::pem::{self, BadPair, Pair};
+use pilaster_common::ports;
 use pilaster_common::profile::Profile;
+use pilaster_proto::client::{KeepAlive, channel_over};
 use pilaster_proto::etcd_state::{EtcdMember, EtcdState};
 use pilaster_proto::status::reason;
 use pilaster_proto::tls;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::time::timeout;
+use tokio::net::TcpStream;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic_prost::ProstCodec;
+use zeroize::Zeroizing;
 
 use super::messages::{
     Member, MemberListRequest, MemberListResponse, StatusRequest, StatusResponse,
 };
-use crate::apply::{Host, ManagedFile, System};
-use crate::config::ETCD_CALL_DEADLINE;
-use crate::link::{DialError, over_tls};
+use super::served::{self, Port, Served};
+use super::{AskEtcd, health::is_healthy};
+use crate::host::{File, System};
+use crate::node::tls::over;
 
-const ADDRESS: &str = "127.0.0.1:2379";
+/// On this host; a Pi under load may take a second for a handshake.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// Status is answered from memory, and so is the list of members.
+const CALL_DEADLINE: Duration = Duration::from_secs(2);
+/// A process that hangs is noticed within 50 s.
+const KEEP_ALIVE: KeepAlive =
+    KeepAlive { interval: Duration::from_secs(30), deadline: Duration::from_secs(20) };
+const POISONED: &str = "nothing panics while it holds this";
 const STATUS: &str = "/etcdserverpb.Maintenance/Status";
 const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
 
@@ -39,8 +54,12 @@ pub(super) enum AskError {
     Pair(#[from] BadPair),
     #[error(transparent)]
     Tls(#[from] rustls::Error),
-    #[error(transparent)]
-    Dial(#[from] DialError),
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+    #[error("the TLS handshake failed")]
+    Handshake(#[source] io::Error),
+    #[error("the connection ended at once")]
+    Channel(#[source] tonic::transport::Error),
     #[error("etcd says: {}", reason(.0))]
     Refused(tonic::Status),
     #[error("no answer within {} s", .0.as_secs())]
@@ -50,67 +69,107 @@ pub(super) enum AskError {
 impl AskError {
     /// Whether nobody answered at all.
     pub(super) fn is_unreachable(&self) -> bool {
-        match self {
-            Self::Dial(error) => matches!(error, DialError::Connect(_) | DialError::Deadline(_)),
-            Self::Deadline(_) => true,
-            _ => false,
+        matches!(self, Self::Connect(_) | Self::Deadline(_))
+    }
+}
+
+/// The member on this host, over one channel as long as that and the files it was made from last.
+#[derive(Debug)]
+pub(crate) struct Loopback {
+    system: Arc<System>,
+    clock: Arc<dyn Clock>,
+    open: Mutex<Option<Open>>,
+}
+
+/// A channel, and a hash of the files that it was made from.
+type Open = (Channel, [u8; 32]);
+
+#[tonic::async_trait]
+impl AskEtcd for Loopback {
+    /// `/health` is asked only where there is a leader, since etcd logs two warnings each time that it
+    /// has to say no.
+    async fn state(&self) -> Option<EtcdState> {
+        let answer = self.ask().await;
+        let mut state = answer
+            .inspect_err(|error| tracing::debug!("etcd did not answer: {}", causes(error)))
+            .ok()?;
+        state.healthy = state.leader_id != 0 && is_healthy(&*self.clock).await;
+        Some(state)
+    }
+
+    async fn served(&self, profile: Profile, address: Ipv4Addr) -> Served {
+        let (own, port) = match profile {
+            Profile::Peer => (Profile::Peer, Port::Peer),
+            _ => (Profile::Client, Port::Client),
+        };
+        let (Ok(ca), Ok(leaf)) = (self.read(File::ClientCa), self.read(File::Leaf(own))) else {
+            return Served::Unreachable;
+        };
+        match (profile, Pair::from_pem(&leaf)) {
+            (_, Err(error)) => Served::Refused(error.to_string()),
+            (Profile::Client, Ok(pair)) => served::ask(&ca, &pair, &self.clock).await,
+            (_, Ok(pair)) => served::look(address, port, &pair, &self.clock).await,
         }
     }
 }
 
-/// Asks the member, over one channel as long as that and the files it was made from last.
-pub(super) struct Asker {
-    system: System,
-    open: Option<(Channel, [u8; 32])>,
-}
-
-impl Asker {
+impl Loopback {
     /// Reads the certificates through `system`.
-    pub(super) fn new(system: System) -> Self {
-        Self { system, open: None }
+    pub(crate) fn new(system: Arc<System>, clock: Arc<dyn Clock>) -> Self {
+        Self { system, clock, open: Mutex::default() }
     }
 
     /// The member's state; its health is asked elsewhere.
-    pub(super) async fn ask(&mut self) -> Result<EtcdState, AskError> {
+    async fn ask(&self) -> Result<EtcdState, AskError> {
         let open = self.channel().await?;
-        let answer = timeout(ETCD_CALL_DEADLINE, questions(&open.0))
-            .await
-            .map_err(|_| AskError::Deadline(ETCD_CALL_DEADLINE))
-            .flatten();
-        // A client built from older files is dropped once the new one has answered. After a failure
+        let answer = self.clock.within(CALL_DEADLINE, questions(&open.0)).await;
+        let answer = answer.unwrap_or(Err(AskError::Deadline(CALL_DEADLINE)));
+        // A channel made from older files is dropped once the new one has answered. After a failure
         // it is dialled again: the process may be another one.
-        self.open = answer.is_ok().then_some(open);
+        *self.open.lock().expect(POISONED) = answer.is_ok().then_some(open);
         answer
     }
 
-    async fn channel(&mut self) -> Result<(Channel, [u8; 32]), AskError> {
-        let ca = self.read(ManagedFile::ClientCa)?;
-        let leaf = self.read(ManagedFile::Leaf(Profile::Client))?;
-        let made_from = key_hash(&[&ca[..], pem_public(&leaf)].concat());
-        match &self.open {
-            Some(open) if open.1 == made_from => Ok(open.clone()),
-            _ => Ok((connect(&ca, &Pair::from_pem(&leaf)?).await?, made_from)),
+    async fn channel(&self) -> Result<Open, AskError> {
+        let (ca, leaf) = (self.read(File::ClientCa)?, self.read(File::Leaf(Profile::Client))?);
+        let made_from = key_hash(&[&ca[..], public(&leaf)].concat());
+        let open = self.open.lock().expect(POISONED).clone();
+        match open {
+            Some(open) if open.1 == made_from => Ok(open),
+            _ => Ok((connect(&ca, &Pair::from_pem(&leaf)?, &self.clock).await?, made_from)),
         }
     }
 
-    fn read(&self, file: ManagedFile) -> Result<zeroize::Zeroizing<Vec<u8>>, AskError> {
+    fn read(&self, file: File) -> Result<Zeroizing<Vec<u8>>, AskError> {
         let path = || self.system.path(file).display().to_string();
-        match self.system.read(file) {
-            Ok(Some(present)) => Ok(present.content),
-            Ok(None) => Err(AskError::Absent { path: path() }),
-            Err(source) => Err(AskError::Read { path: path(), source }),
-        }
+        let read = self.system.read(file);
+        let content = read.map_err(|source| AskError::Read { path: path(), source })?;
+        content.ok_or_else(|| AskError::Absent { path: path() })
     }
 }
 
 /// A new connection to the member's client port.
-pub(super) async fn connect(ca: &[u8], pair: &Pair) -> Result<Channel, AskError> {
-    let name = ServerName::try_from("127.0.0.1").expect("an IP address");
-    Ok(over_tls(ADDRESS, config(ca, pair)?, name).await?)
+pub(super) async fn connect(
+    ca: &[u8],
+    pair: &Pair,
+    clock: &Arc<dyn Clock>,
+) -> Result<Channel, AskError> {
+    let mut config = config(ca, pair)?;
+    config.alpn_protocols = vec![tls::ALPN.to_vec()];
+    let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
+    let connected = async {
+        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, ports::CLIENT)).await;
+        let tcp = tcp.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
+        let tcp = tcp.map_err(AskError::Connect)?;
+        let stream = over(tcp, config, name, clock).await.map_err(AskError::Handshake)?;
+        channel_over(stream, Some(KEEP_ALIVE)).await.map_err(AskError::Channel)
+    };
+    let connected = clock.within(CONNECT_DEADLINE, connected).await;
+    connected.unwrap_or(Err(AskError::Deadline(CONNECT_DEADLINE)))
 }
 
 /// Only the certificates are hashed (promise 1).
-fn pem_public(leaf: &[u8]) -> &[u8] {
+fn public(leaf: &[u8]) -> &[u8] {
     std::str::from_utf8(leaf).map_or(&[], |text| pem::public_part(text).as_bytes())
 }
 

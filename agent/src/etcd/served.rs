@@ -7,38 +7,40 @@
 //! certificate, since in TLS 1.3 our end is done before the other has looked at it. The peer port looks at the source address after the
 //! handshake, and closes politely when it does not like it: there `GET /version` is asked, and answered.
 //!
-//! Whatever is shown is taken here, and held against the file by `reconcile::proof`: a verifier that refuses would send an alert, which
+//! Whatever is shown is taken here, and held against the file by `trial`: a verifier that refuses would send an alert, which
 //! etcd logs. Nothing of ours but that question goes over such a connection.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pilaster_common::certificate;
+use pilaster_common::clock::Clock;
 use pilaster_common::error::causes;
-use pilaster_common::pem::Pair;
+use pilaster_common::pem::{BadPair, Pair};
 use pilaster_common::ports;
 use pilaster_proto::report::ServedCertificate;
 use pilaster_proto::tls;
 use rustls::ClientConfig;
-use rustls::client::Resumption;
-use rustls_pki_types::ServerName;
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::member::{self, AskError};
-use crate::config::SERVED_DEADLINE;
-use crate::link::any_certificate;
+use crate::node::tls::over;
+
+/// A handshake on this host takes milliseconds; a busy Pi may take a second.
+const SERVED_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Whose answer needs no leader and reads no key.
 const QUESTION: &[u8] = b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n";
 
 /// What a look at a port brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Served {
+pub enum Served {
     /// The handshake stood, with this certificate.
     Shown(ServedCertificate),
     /// It answered, and the handshake failed.
@@ -49,42 +51,41 @@ pub(crate) enum Served {
 
 /// A port of etcd on the node's own address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Port {
+pub(super) enum Port {
     Client = ports::CLIENT as isize,
     Peer = ports::PEER as isize,
 }
 
 /// Which certificate a port shows to one who comes from `address` with `pair`, and whether it takes that.
-pub(crate) async fn look(address: Ipv4Addr, port: Port, pair: &Pair) -> Served {
+pub(super) async fn look(
+    address: Ipv4Addr,
+    port: Port,
+    pair: &Pair,
+    clock: &Arc<dyn Clock>,
+) -> Served {
     let at = SocketAddr::new(address.into(), port as u16);
-    match timeout(SERVED_DEADLINE, handshake(at, port, pair)).await {
-        Ok(Ok(shown)) => Served::Shown(shown),
-        Ok(Err(Failed::Refused(why))) => Served::Refused(why),
-        Ok(Err(Failed::Unreachable)) | Err(_) => Served::Unreachable,
+    match clock.within(SERVED_DEADLINE, handshake(at, port, pair, clock)).await {
+        Some(Ok(shown)) => Served::Shown(shown),
+        Some(Err(Failed::Refused(why))) => Served::Refused(why),
+        Some(Err(Failed::Unreachable)) | None => Served::Unreachable,
     }
 }
 
-/// Whether etcd answers a new connection with the client certificate of `leaf`.
-pub(crate) async fn ask(ca: &[u8], leaf: &[u8]) -> Served {
+/// Whether etcd answers a new connection with this client certificate.
+pub(super) async fn ask(ca: &[u8], pair: &Pair, clock: &Arc<dyn Clock>) -> Served {
     let answered = async {
-        let pair = Pair::from_pem(leaf)?;
-        let channel = member::connect(ca, &pair).await?;
+        let channel = member::connect(ca, pair, clock).await?;
         match member::status(&channel).await {
-            Err(AskError::Refused(status)) if is_cut_off(&status) => {
-                return Err(AskError::Refused(status));
-            }
-            answered => answered.map(drop).or_else(|error| match error {
-                AskError::Refused(_) => Ok(()), // an answer of etcd's own: it let us in
-                error => Err(error),
-            })?,
+            Err(AskError::Refused(status)) if !is_cut_off(&status) => {} // etcd's own answer: it let us in
+            answered => drop(answered?),
         }
-        Ok(certificate::read(pair.leaf()).map_err(pilaster_common::pem::BadPair::from)?)
+        Ok::<_, AskError>(certificate::read(pair.leaf()).map_err(BadPair::from)?)
     };
-    match timeout(SERVED_DEADLINE, answered).await {
-        Ok(Ok(leaf)) => {
+    match clock.within(SERVED_DEADLINE, answered).await {
+        Some(Ok(leaf)) => {
             Served::Shown(ServedCertificate { serial: leaf.serial, not_after: leaf.not_after })
         }
-        Ok(Err(error)) if !error.is_unreachable() => Served::Refused(causes(&error)),
+        Some(Err(error)) if !error.is_unreachable() => Served::Refused(causes(&error)),
         _ => Served::Unreachable,
     }
 }
@@ -99,13 +100,17 @@ enum Failed {
     Unreachable,
 }
 
-async fn handshake(at: SocketAddr, port: Port, pair: &Pair) -> Result<ServedCertificate, Failed> {
+async fn handshake(
+    at: SocketAddr,
+    port: Port,
+    pair: &Pair,
+    clock: &Arc<dyn Clock>,
+) -> Result<ServedCertificate, Failed> {
     let refused = |error: io::Error| Failed::Refused(causes(&error));
     let tcp = connect(at).await.map_err(|_| Failed::Unreachable)?;
     let config = config(pair).map_err(|error| Failed::Refused(error.to_string()))?;
     let name = ServerName::IpAddress(at.ip().into());
-    let mut stream =
-        TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(refused)?;
+    let mut stream = over(tcp, config, name, clock).await.map_err(refused)?;
     let shown = shown(&stream).ok_or_else(|| Failed::Refused("no certificate was shown".into()))?;
     if port == Port::Peer {
         stream.write_all(QUESTION).await.map_err(refused)?;
@@ -140,12 +145,29 @@ async fn connect(at: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn config(pair: &Pair) -> Result<ClientConfig, rustls::Error> {
-    let mut config = tls::client_config()
+    tls::client_config()
         .dangerous() // whatever is shown is looked at, and nothing is sent
-        .with_custom_certificate_verifier(any_certificate())
-        .with_client_auth_cert(pair.chain().to_vec(), pair.key().to_der())?;
-    config.resumption = Resumption::disabled();
-    Ok(config)
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+        .with_client_auth_cert(pair.chain().to_vec(), pair.key().to_der())
+}
+
+/// Takes every certificate whose key the other end has: for connections over which nothing is said.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    pilaster_proto::tls13_signatures!();
 }
 
 fn shown(stream: &TlsStream<TcpStream>) -> Option<ServedCertificate> {

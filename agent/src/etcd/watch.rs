@@ -2,17 +2,24 @@
 //!
 //! One task for the daemon's life; it changes nothing. A question that hangs holds up nobody else.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use pilaster_common::error::causes;
+use pilaster_common::clock::{BootTime, Clock};
 use pilaster_proto::etcd_state::EtcdState;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::health::is_healthy;
-use super::member::Asker;
-use crate::apply::System;
-use crate::config::{ETCD_EAGER_SPAN, ETCD_INTERVAL, ETCD_INTERVAL_EAGER, ETCD_INTERVAL_SICK};
+use super::AskEtcd;
+
+/// A question to a healthy etcd.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// A question to an etcd that should be healthy and is not: it is what a person waits for.
+const INTERVAL_EAGER: Duration = Duration::from_millis(150);
+/// The same once it has been sick for [`EAGER_SPAN`].
+const INTERVAL_SICK: Duration = Duration::from_secs(5);
+/// A formation at 5 s election timeout takes less.
+const EAGER_SPAN: Duration = Duration::from_secs(60);
 
 /// How eagerly etcd is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,30 +33,23 @@ pub(crate) enum Pace {
 
 /// The task.
 pub(crate) struct Watch {
-    asker: Asker,
-    pace: watch::Receiver<Pace>,
-    state: watch::Sender<Option<EtcdState>>,
-    sick_since: Option<Instant>,
+    pub(crate) etcd: Arc<dyn AskEtcd>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pace: watch::Receiver<Pace>,
+    pub(crate) state: watch::Sender<Option<EtcdState>>,
 }
 
 impl Watch {
-    /// Publishes to `state`, as eagerly as `pace` says.
-    pub(crate) fn new(
-        system: System,
-        pace: watch::Receiver<Pace>,
-        state: watch::Sender<Option<EtcdState>>,
-    ) -> Self {
-        Self { asker: Asker::new(system), pace, state, sick_since: None }
-    }
-
-    /// Asks until told to stop.
+    /// Asks until told to stop, as eagerly as `pace` says, and publishes to `state`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut sick_since = None;
         loop {
             let state = tokio::select! {
                 () = shutdown.cancelled() => return,
-                state = look(&mut self.asker) => state, // reads only: nothing is lost when dropped
+                state = self.etcd.state() => state, // reads only: nothing is lost when dropped
             };
-            let pause = self.pause_after(state.as_ref().is_some_and(|state| state.healthy));
+            let is_healthy = state.as_ref().is_some_and(|state| state.healthy);
+            let pause = self.pause_after(is_healthy, &mut sick_since);
             self.state.send_if_modified(|known| {
                 let changed = *known != state;
                 *known = state;
@@ -58,27 +58,17 @@ impl Watch {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 changed = self.pace.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(pause) => {}
+                () = self.clock.sleep(pause) => {}
             }
         }
     }
 
-    fn pause_after(&mut self, healthy: bool) -> Duration {
-        if healthy || *self.pace.borrow_and_update() == Pace::Calm {
-            self.sick_since = None;
-            return ETCD_INTERVAL;
+    fn pause_after(&mut self, is_healthy: bool, sick_since: &mut Option<BootTime>) -> Duration {
+        if is_healthy || *self.pace.borrow_and_update() == Pace::Calm {
+            *sick_since = None;
+            return INTERVAL;
         }
-        let since = self.sick_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < ETCD_EAGER_SPAN { ETCD_INTERVAL_EAGER } else { ETCD_INTERVAL_SICK }
+        let since = *sick_since.get_or_insert_with(|| self.clock.boot());
+        if self.clock.elapsed(since) < EAGER_SPAN { INTERVAL_EAGER } else { INTERVAL_SICK }
     }
-}
-
-/// Asks how it is; `/health` only where there is a leader, since etcd logs two warnings each time that it has to say no.
-async fn look(asker: &mut Asker) -> Option<EtcdState> {
-    let answer = asker.ask().await;
-    let mut state = answer
-        .inspect_err(|error| tracing::debug!("etcd did not answer: {}", causes(error)))
-        .ok()?;
-    state.healthy = state.leader_id != 0 && is_healthy().await;
-    Some(state)
 }

@@ -1,13 +1,13 @@
-//! The agent's own identity: its files ([`files`]), and how a token becomes one ([`join()`], after the checks of [`preflight`] and of
-//! the coordinator's answer in [`reply`]), and the next one ([`renew()`]).
+//! The agent's own identity: its files ([`folder`]), what is taken for an answer to a join or a renewal
+//! ([`reply`]), and how the next one is got ([`renewal`]).
+//!
+//! Not here: how a token becomes one (`crate::join`), and which of two counts (`link`).
 
-mod files;
-mod join;
-mod preflight;
-mod renew;
+mod folder;
+mod renewal;
 mod reply;
 
-pub(crate) use files::{Folder, Identity, IdentityError};
-pub use join::join;
-pub(crate) use renew::{RenewError, renew};
-pub(crate) use reply::{known_good_first, listed};
+pub use folder::Identity;
+pub(crate) use folder::{Folder, IdentityError};
+pub(crate) use renewal::{RenewError, is_due, renew};
+pub(crate) use reply::{Asked, check as check_reply, known_good_first, listed};

@@ -14,18 +14,17 @@ use pilaster_proto::node_uri::NodeUri;
 use pilaster_proto::tls::anchors;
 use rustls_pki_types::CertificateDer;
 
-use super::files::Identity;
-use crate::link::Pins;
-use crate::trust::{BadChain, check_chain};
+use super::folder::Identity;
+use crate::node::{BadChain, Pins, check_chain};
 
 /// What was asked, as far as the answer must fit it.
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// The coordinator's address that answered.
-    pub(super) address: &'a Endpoint,
-    pub(super) node: &'a NodeName,
-    pub(super) token_id: [u8; 8],
-    pub(super) pins: &'a Pins,
-    pub(super) nonce: [u8; 16],
+    pub(crate) address: &'a Endpoint,
+    pub(crate) node: &'a NodeName,
+    pub(crate) token_id: [u8; 8],
+    pub(crate) pins: &'a Pins,
+    pub(crate) nonce: [u8; 16],
 }
 
 /// An answer that does not fit.
@@ -50,7 +49,7 @@ impl Help for BadReply {
 }
 
 /// The identity in `reply`.
-pub(super) fn check(
+pub(crate) fn check(
     asked: &Asked<'_>,
     key: PrivateKey,
     reply: JoinReply,

@@ -1,33 +1,38 @@
-//! Dials by hand: TCP, TLS 1.3, then exactly that stream under gRPC.
+//! Dials by hand: a stream ([`Dial`]), TLS 1.3, then exactly that stream under gRPC.
 //!
 //! tonic's own TLS hides the exporter to which a join's proof is bound, and its channel may redial behind our back; here a channel has
-//! one connection and ends with it. Called by `identity::join`, `link::attach` and, for etcd on loopback, `etcd::member`.
+//! one connection and ends with it. Called by `join` and by [`super::keeper`].
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pilaster_common::clock::Clock;
+use pilaster_common::endpoint::Endpoint;
 use pilaster_common::error::Help;
 use pilaster_common::pem::Pair;
 use pilaster_common::token::{EXPORTER_LABEL, Exporter};
 use pilaster_proto::client::{Coordinator, KeepAlive, channel_over};
 use pilaster_proto::{names, tls};
 use rustls::ClientConfig;
-use rustls::client::Resumption;
 use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tonic::transport::Channel;
 
-use super::verifier::{NO_PIN_FITS, Pins, by_pins};
-use crate::config::{
-    CONNECT_DEADLINE, HANDSHAKE_DEADLINE, MESSAGE_BYTES_MAX, PING_DEADLINE, PING_INTERVAL,
-};
+use super::verifier::{NO_PIN_FITS, PinVerifier};
+use crate::node::Pins;
+use crate::node::tls::over;
 
+/// A TCP connection on a home network stands within milliseconds, over a slow mobile link within seconds.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// The server drops a handshake after the same time (docs/PROTOCOL.md, One verified connection).
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// A dead link is noticed within 50 s.
-const KEEP_ALIVE: KeepAlive = KeepAlive { interval: PING_INTERVAL, deadline: PING_DEADLINE };
+const KEEP_ALIVE: KeepAlive =
+    KeepAlive { interval: Duration::from_secs(30), deadline: Duration::from_secs(20) };
+/// A desired state has about 10 kB; this bounds what a bad coordinator can make the agent hold.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy)]
@@ -94,19 +99,55 @@ impl Help for DialError {
     }
 }
 
-/// Connects to the coordinator at `address` and verifies it by `pins`. Nothing is sent before that holds.
+/// A connection to where a coordinator is dialled, before anybody is verified.
+#[tonic::async_trait]
+pub trait Dial: fmt::Debug + Send + Sync {
+    /// Connects. The caller has a deadline.
+    async fn connect(&self, endpoint: &Endpoint) -> io::Result<BoxedStream>;
+}
+
+/// Bytes in both directions.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Any of them.
+pub type BoxedStream = Box<dyn Stream>;
+
+/// The real one.
+#[derive(Debug)]
+pub(crate) struct Tcp;
+
+#[tonic::async_trait]
+impl Dial for Tcp {
+    async fn connect(&self, endpoint: &Endpoint) -> io::Result<BoxedStream> {
+        let tcp = TcpStream::connect(endpoint.as_ref()).await?;
+        tcp.set_nodelay(true)?;
+        Ok(Box::new(tcp))
+    }
+}
+
+/// Connects to the coordinator at `endpoint` and verifies it by `pins`. Nothing is sent before that holds.
 pub(crate) async fn dial(
-    address: &str,
+    by: &dyn Dial,
+    endpoint: &Endpoint,
     pins: Pins,
     purpose: Purpose<'_>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Connection, DialError> {
     let config = config(pins, purpose)?;
     let name = match purpose {
         Purpose::Join => names::JOIN,
         Purpose::Attach(_) => names::COORDINATOR,
     };
+    let name = ServerName::try_from(name).expect("a DNS name");
+    let stream = clock.within(CONNECT_DEADLINE, by.connect(endpoint)).await;
     let stream =
-        handshake(address, config, ServerName::try_from(name).expect("a DNS name")).await?;
+        stream.ok_or(DialError::Deadline(CONNECT_DEADLINE))?.map_err(DialError::Connect)?;
+    let stream = clock.within(HANDSHAKE_DEADLINE, over(stream, config, name, clock)).await;
+    let stream = stream
+        .ok_or(DialError::Deadline(HANDSHAKE_DEADLINE))?
+        .map_err(|error| handshake_error(endpoint, error))?;
     let exporter = stream
         .get_ref()
         .1
@@ -118,48 +159,22 @@ pub(crate) async fn dial(
     Ok(Connection { coordinator: Coordinator::over(channel, MESSAGE_BYTES_MAX), exporter })
 }
 
-/// Connects to `address` with a configuration of the caller's and answers gRPC over it.
-pub(crate) async fn over_tls(
-    address: &str,
-    config: ClientConfig,
-    name: ServerName<'static>,
-) -> Result<Channel, DialError> {
-    let stream = handshake(address, config, name).await?;
-    channel_over(stream, Some(KEEP_ALIVE)).await.map_err(DialError::Channel)
-}
-
 fn config(pins: Pins, purpose: Purpose<'_>) -> Result<ClientConfig, DialError> {
     let builder = tls::client_config()
         .dangerous() // the verifier is ours: by pins
-        .with_custom_certificate_verifier(by_pins(pins));
-    match purpose {
-        Purpose::Join => Ok(builder.with_no_client_auth()),
+        .with_custom_certificate_verifier(Arc::new(PinVerifier { pins }));
+    let mut config = match purpose {
+        Purpose::Join => builder.with_no_client_auth(),
         Purpose::Attach(pair) => builder
             .with_client_auth_cert(pair.chain().to_vec(), pair.key().to_der())
-            .map_err(DialError::Config),
-    }
-}
-
-async fn handshake(
-    address: &str,
-    mut config: ClientConfig,
-    name: ServerName<'static>,
-) -> Result<TlsStream<TcpStream>, DialError> {
+            .map_err(DialError::Config)?,
+    };
     config.alpn_protocols = vec![tls::ALPN.to_vec()];
-    config.resumption = Resumption::disabled(); // a resumed session skips the verifier of the other end
-    let tcp = timeout(CONNECT_DEADLINE, TcpStream::connect(address))
-        .await
-        .map_err(|_| DialError::Deadline(CONNECT_DEADLINE))?
-        .map_err(DialError::Connect)?;
-    tcp.set_nodelay(true).map_err(DialError::Connect)?;
-    timeout(HANDSHAKE_DEADLINE, TlsConnector::from(Arc::new(config)).connect(name, tcp))
-        .await
-        .map_err(|_| DialError::Deadline(HANDSHAKE_DEADLINE))?
-        .map_err(|error| handshake_error(address, error))
+    Ok(config)
 }
 
-fn handshake_error(address: &str, error: io::Error) -> DialError {
-    let address = address.to_owned();
+fn handshake_error(endpoint: &Endpoint, error: io::Error) -> DialError {
+    let address = endpoint.to_string();
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(found)) if *found == NO_PIN_FITS => {
             DialError::OtherCoordinator { address }
@@ -174,19 +189,21 @@ fn handshake_error(address: &str, error: io::Error) -> DialError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Says, TestCa};
+    use crate::testing::{Says, TestCa, TestNet, test_clock};
     use pilaster_common::profile::Profile;
     use pilaster_proto::names::COORDINATOR;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
 
-    /// A server with a leaf of `ca` that presents `roots` besides, and how many bytes of ours it could read.
-    async fn server(
+    /// What became of a dial to a server with a leaf of `ca` that presents `roots` besides, and how many
+    /// bytes of ours it could read.
+    async fn dialled(
         ca: &TestCa,
         name: &str,
         roots: &[&TestCa],
-    ) -> (String, tokio::task::JoinHandle<usize>) {
+        pins: Pins,
+    ) -> (Option<DialError>, usize) {
         let pair = ca.leaf(Profile::Peer, &Says { names: &[name], ..Says::default() });
         let mut presented = pair.chain().to_vec();
         presented.extend(roots.iter().map(|ca| ca.root.clone()));
@@ -194,32 +211,22 @@ mod tests {
             .with_no_client_auth()
             .with_single_cert(presented, pair.key().to_der())
             .expect("a pair");
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let address = listener.local_addr().expect("bound").to_string();
-        let task = tokio::spawn(async move {
-            let (tcp, _) = listener.accept().await.expect("accepts");
-            let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(tcp).await else {
-                return 0;
-            };
-            stream.read(&mut [0; 4096]).await.unwrap_or(0)
+        config.alpn_protocols = vec![tls::ALPN.to_vec()];
+        let (net, clock) = (TestNet::default(), test_clock());
+        let endpoint = "192.168.7.2:7443".parse().expect("good");
+        let mut accepted = net.listen(&endpoint);
+        let read = tokio::spawn(async move {
+            let stream = accepted.recv().await.expect("is dialled");
+            match TlsAcceptor::from(Arc::new(config)).accept(stream).await {
+                Ok(mut stream) => stream.read(&mut [0; 4096]).await.unwrap_or(0),
+                Err(_) => 0,
+            }
         });
-        (address, task)
-    }
-
-    /// What became of a dial, and how many bytes the other end could read.
-    async fn dialled(
-        ca: &TestCa,
-        name: &str,
-        roots: &[&TestCa],
-        pins: Pins,
-    ) -> (Option<DialError>, usize) {
-        let (address, read) = server(ca, name, roots).await;
-        let error = dial(&address, pins, Purpose::Join).await.err();
+        let error = dial(&net, &endpoint, pins, Purpose::Join, &clock).await.err();
         (error, read.await.expect("ends"))
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn agent_sends_nothing_before_pin_holds() {
         let (ca, other) = (TestCa::new("control"), TestCa::new("other"));
         let (mine, foreign) = (Pins::one(ca.pin()), Pins::one([7; 32]));
@@ -247,9 +254,19 @@ mod tests {
     #[tokio::test]
     async fn an_address_where_nobody_listens_may_be_tried_again() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let address = listener.local_addr().expect("bound").to_string();
+        let endpoint = listener.local_addr().expect("bound").to_string().parse().expect("good");
         drop(listener);
-        let error = dial(&address, Pins::one([0; 32]), Purpose::Join).await.expect_err("nobody");
+        let (pins, clock) = (Pins::one([0; 32]), test_clock());
+        let error = dial(&Tcp, &endpoint, pins, Purpose::Join, &clock).await.expect_err("nobody");
         assert!(error.may_pass() && error.to_string().contains("refused"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_coordinator_that_accepts_and_says_nothing_is_given_up_after_a_while() {
+        let (net, clock) = (TestNet::default(), test_clock());
+        let endpoint = "192.168.7.2:7443".parse().expect("good");
+        let _accepted = net.listen(&endpoint);
+        let error = dial(&net, &endpoint, Pins::one([0; 32]), Purpose::Join, &clock).await;
+        assert!(matches!(error, Err(DialError::Deadline(HANDSHAKE_DEADLINE))), "{error:?}");
     }
 }

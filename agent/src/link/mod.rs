@@ -1,13 +1,17 @@
-//! The connection to the coordinator: whom to trust ([`verifier`]), how it is dialled ([`dial()`]), when again ([`backoff`]), the stream
-//! of reports and desired states ([`attach`]).
+//! The connection to the coordinator: whom to take for it ([`verifier`]), how it is dialled ([`dial()`]), one
+//! stream of reports and desired states ([`stream`]), and which identity and which endpoint it stands on
+//! ([`keeper`]).
+//!
+//! Not here: what is done with a desired state (`reconcile`).
 
-pub(crate) mod attach;
-mod backoff;
 mod dial;
+mod error;
+mod keeper;
+mod stream;
 #[cfg(feature = "tap")]
 mod tap;
 mod verifier;
 
-pub(crate) use backoff::Backoff;
-pub(crate) use dial::{DialError, Purpose, dial, over_tls};
-pub(crate) use verifier::{Pins, any_certificate};
+pub use dial::{BoxedStream, Dial, Stream};
+pub(crate) use dial::{Purpose, Tcp, dial};
+pub(crate) use keeper::{Latest, Link, LinkWires};

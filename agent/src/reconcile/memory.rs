@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use pilaster_common::atomic_file::{self, Access, ReplaceFileError};
 use pilaster_common::error::Help;
+use pilaster_proto::desired::Desired;
 use serde::{Deserialize, Serialize};
 
 /// The highest desired state that was accepted. Neither number ever goes back (promise 13).
@@ -14,6 +15,12 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Accepted {
     pub(crate) epoch: u64,
     pub(crate) generation: u64,
+}
+
+impl From<&Desired> for Accepted {
+    fn from(desired: &Desired) -> Self {
+        Self { epoch: desired.epoch, generation: desired.generation }
+    }
 }
 
 /// The agent's folder.

@@ -2,36 +2,47 @@
 //!
 //! Level-triggered: each pass compares the whole desired state with the whole node, so a lost event costs one resync at most.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pilaster_common::clock::Clock;
+use pilaster_common::clock::{BootTime, Clock};
 use pilaster_common::error::{Told, causes, code};
 use pilaster_common::name::NodeId;
-use pilaster_common::profile::{LEAVES, Profile};
+use pilaster_common::profile::LEAVES;
 use pilaster_proto::client::Coordinator;
 use pilaster_proto::desired::{Desired, WantedService};
 use pilaster_proto::etcd_state::EtcdState;
-use pilaster_proto::report::{HeldCertificate, Report, ServedCertificate, ServiceState};
+use pilaster_proto::report::{Report, ServiceState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::accept::accept;
+use super::act::{Step, act};
 use super::decide::{Decision, decide};
 use super::memory::{Accepted, Memory, MemoryError};
-use super::observe::{Observed, before, observe};
-use super::proof::{self, Proof};
-use super::report::lines;
-use crate::apply::{Host, ManagedFile, Step, act};
-use crate::config::{
-    ASIDE_BACKOFF, FACTS_MAX_AGE, LEAF_BACKOFF, RESYNC_INTERVAL, SERVED_INTERVAL,
-    SERVED_INTERVAL_EAGER, STEP_BACKOFF,
-};
-use crate::etcd::{Pace, Served};
-use crate::facts::{self, Known};
-use crate::link::Backoff;
-use crate::link::attach::Latest;
-use crate::status;
+use super::observe::{Observed, observe};
+use super::report::{report, tell};
+use crate::certificates::Looks;
+use crate::etcd::{AskEtcd, Pace};
+use crate::host::{Deed, Host, Known};
+use crate::link::Latest;
+use crate::node::Patience;
+use crate::trial::{Proof, Subject, Taken};
+
+/// A look at the node when nothing changed: a few small files are read, nothing is written.
+const RESYNC_INTERVAL: Duration = Duration::from_secs(5);
+/// The same while something that is tried has not been seen yet.
+const RESYNC_INTERVAL_EAGER: Duration = Duration::from_millis(500);
+/// How old memory, free disk and the like may be.
+const KNOWN_AGE_MAX: Duration = Duration::from_secs(60);
+/// Pauses after a step that failed: no hot retry, on a full disk for example.
+const STEP_BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// Pauses after a step that keeps nothing waiting: each try starts processes.
+const ASIDE_BACKOFF: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(1800));
+/// Steps decided after acting: one is expected in the second round (a new leaf is seen), more mean that
+/// something undoes them.
+const ROUNDS_MAX: usize = 4;
 
 /// What the reconciler listens to, and what it keeps up to date.
 pub(crate) struct Wires {
@@ -40,70 +51,38 @@ pub(crate) struct Wires {
     pub(crate) etcd: watch::Receiver<Option<EtcdState>>,
     pub(crate) pace: watch::Sender<Pace>,
     pub(crate) report: watch::Sender<Option<Report>>,
+    /// The file that `pilaster-agent status` reads.
+    pub(crate) status: PathBuf,
 }
 
 /// The task.
-pub(crate) struct Reconciler<H> {
+pub(crate) struct Reconciler {
     own: NodeId,
-    host: H,
+    host: Arc<dyn Host>,
     memory: Memory,
     clock: Arc<dyn Clock>,
     wires: Wires,
-    facts: Option<(Known, Instant)>,
-    boot_id: String,
+    known: Option<(Known, BootTime)>,
     /// Of the desired state that was wholly in place at the last look.
     generation: u64,
-    backoff: Backoff,
-    setback: Option<Setback>,
-    aside_backoff: Backoff,
-    aside_setback: Option<Setback>,
-    looks: BTreeMap<Profile, Look>,
-    taken_back: BTreeMap<Profile, TakenBack>,
+    /// After a step that failed. Another desired state is tried at once, and so is this one once the
+    /// link has come back.
+    steps: Patience<Accepted>,
+    /// After a step that keeps nothing waiting.
+    aside: Patience,
+    /// After outputs that could not be cut.
+    upkeep: Patience,
+    looks: Looks,
+    taken: Taken<Accepted>,
     /// Why the last look failed: logged once.
     blind: Option<Told>,
 }
 
-/// A step that failed: it is not tried again before this moment, unless something else is wanted or the link has come back.
-struct Setback {
-    until: Instant,
-    of: Accepted,
-    told: Told,
-}
-
-/// The last look at what etcd shows of a leaf.
-struct Look {
-    /// Serial of the leaf in place.
-    of: Vec<u8>,
-    /// Whether etcd answered elsewhere.
-    answers: bool,
-    at: Instant,
-    /// When this leaf was looked for first.
-    since: Instant,
-    served: Served,
-}
-
-/// A leaf that did not work; its profile's is not replaced before this moment, unless something else is wanted.
-struct TakenBack {
-    backoff: Backoff,
-    until: Instant,
-    of: Accepted,
-    told: Told,
-}
-
-/// Steps decided after acting: one is expected in the second round (a new leaf is seen), more mean that something undoes them.
-const ROUNDS_MAX: usize = 4;
-
-impl Look {
-    fn is_older_than(&self, interval: Duration, answers: bool) -> bool {
-        self.answers != answers || self.at.elapsed() >= interval
-    }
-}
-
-impl<H: Host> Reconciler<H> {
+impl Reconciler {
     /// For the node `own`.
     pub(crate) fn new(
         own: NodeId,
-        host: H,
+        (host, etcd): (Arc<dyn Host>, Arc<dyn AskEtcd>),
         memory: Memory,
         clock: Arc<dyn Clock>,
         wires: Wires,
@@ -112,17 +91,15 @@ impl<H: Host> Reconciler<H> {
             own,
             host,
             memory,
+            looks: Looks::new(etcd, Arc::clone(&clock)),
             clock,
             wires,
-            facts: None,
-            boot_id: facts::boot_id(),
+            known: None,
             generation: 0,
-            backoff: Backoff::new(STEP_BACKOFF),
-            setback: None,
-            aside_backoff: Backoff::new(ASIDE_BACKOFF),
-            aside_setback: None,
-            looks: BTreeMap::new(),
-            taken_back: BTreeMap::new(),
+            steps: Patience::new(STEP_BACKOFF),
+            aside: Patience::new(ASIDE_BACKOFF),
+            upkeep: Patience::new(ASIDE_BACKOFF),
+            taken: Taken::new(),
             blind: None,
         }
     }
@@ -137,21 +114,21 @@ impl<H: Host> Reconciler<H> {
                 changed = self.wires.desired.changed() => if changed.is_err() { return },
                 changed = self.wires.coordinator.changed() => {
                     if changed.is_err() { return }
-                    self.setback = None;
+                    self.steps.hurry();
                 }
                 changed = self.wires.etcd.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(pause) => {}
+                () = self.clock.sleep(pause) => {}
             }
         }
     }
 
-    /// One look, and all that follows from it. Answers when to look again if nothing happens.
+    /// One look, and all that follows from it. Returns when to look again if nothing happens.
     async fn pass(&mut self) -> Duration {
         let known = self.known().await;
         let desired = self.wires.desired.borrow_and_update().clone();
         let (observed, problems) = match desired {
-            None => (self.look(&known), known.no_etcd.clone().into_iter().collect()),
-            Some(Err(told)) => (self.look(&known), vec![told]),
+            None => (self.look(&known).await, known.no_etcd.iter().cloned().collect()),
+            Some(Err(told)) => (self.look(&known).await, vec![told]),
             Some(Ok(desired)) => self.bring_to(&desired, &known).await,
         };
         let observed = match observed {
@@ -166,19 +143,32 @@ impl<H: Host> Reconciler<H> {
             }
         };
         self.blind = None;
+        if observed.seen.outputs_overgrown {
+            self.keep_outputs_small().await;
+        }
         if !problems.is_empty() {
-            self.facts = None; // a person may be about to mend it: look closer next time
+            self.known = None; // a person may be about to mend it: look closer next time
         }
         let is_sought = observed.proofs.values().any(Proof::is_sought);
         self.publish(observed, problems);
-        let now = Instant::now();
-        let retry = self.setback.as_ref().map(|setback| setback.until).filter(|until| now < *until);
-        let pause = if is_sought { SERVED_INTERVAL_EAGER } else { RESYNC_INTERVAL };
-        retry.map_or(pause, |until| pause.min(until - now))
+        let pause = if is_sought { RESYNC_INTERVAL_EAGER } else { RESYNC_INTERVAL };
+        let retry = self.steps.until().map(|until| until.since(self.clock.boot()));
+        retry.filter(|retry| !retry.is_zero()).map_or(pause, |retry| pause.min(retry))
     }
 
-    fn look(&self, known: &Known) -> Result<Observed, MemoryError> {
-        observe(&self.host, &self.memory, known, self.clock.now())
+    async fn known(&mut self) -> Known {
+        if let Some((known, at)) = &self.known
+            && self.clock.elapsed(*at) < KNOWN_AGE_MAX
+        {
+            return known.clone();
+        }
+        let known = self.host.facts().await;
+        self.known = Some((known.clone(), self.clock.boot()));
+        known
+    }
+
+    async fn look(&self, known: &Known) -> Result<Observed, MemoryError> {
+        observe(known, self.host.look().await, &self.memory, self.clock.now())
     }
 
     /// Looks, decides and acts until nothing is left to do, or something stands in the way.
@@ -188,26 +178,34 @@ impl<H: Host> Reconciler<H> {
         known: &Known,
     ) -> (Result<Observed, MemoryError>, Vec<Told>) {
         self.set_pace(desired.state.service);
+        let number = Accepted::from(desired);
         for _ in 0..ROUNDS_MAX {
-            let mut observed = match self.look(known) {
+            let mut observed = match self.look(known).await {
                 Ok(observed) => observed,
                 Err(error) => return (Err(error), Vec::new()),
             };
             self.look_at_ports(desired, &mut observed).await;
-            let decision = decide(&self.own, desired, &observed);
+            let decision = match accept(&self.own, desired, &observed) {
+                Ok(acceptable) => decide(&acceptable, &observed),
+                Err(refusal) => {
+                    let what = format!("cannot take over generation {}", desired.generation);
+                    let problems = vec![Told::new(what, &refusal)];
+                    Decision { problems, ..Decision::default() }
+                }
+            };
             self.note_generation(desired, &decision);
             if decision.steps.is_empty() {
-                self.backoff.reset();
+                self.steps.reset();
                 let mut problems = decision.problems;
-                problems.extend(self.act_aside(desired, decision.aside.as_ref()).await);
+                problems.extend(self.act_aside(decision.aside.as_ref()).await);
                 return (Ok(observed), problems);
             }
-            if let Some(told) = self.held_back(desired) {
+            if let Some(told) = self.steps.reason(self.clock.boot(), &number) {
                 return (Ok(observed), vec![told]);
             }
             if let Err(told) = self.act(desired, &decision).await {
-                self.set_back(desired, told.clone());
-                return (self.look(known), vec![told]);
+                self.steps.wait(self.clock.boot(), number, told.clone());
+                return (self.look(known).await, vec![told]);
             }
         }
         let told = Told {
@@ -216,61 +214,31 @@ impl<H: Host> Reconciler<H> {
             cause: "something undoes what the agent does".into(),
             help: "what was replaced stands in /var/log/pilaster-agent.log".into(),
         };
-        self.set_back(desired, told.clone());
-        (self.look(known), vec![told])
+        self.steps.wait(self.clock.boot(), number, told.clone());
+        (self.look(known).await, vec![told])
     }
 
-    /// What etcd shows of each leaf: looked at when the leaf or etcd has changed, otherwise once a minute, and only while etcd is to run.
+    /// Adds what etcd shows of each leaf, only while it is to run.
     async fn look_at_ports(&mut self, desired: &Desired, observed: &mut Observed) {
-        let etcd = self.etcd_of(observed.service);
-        observed.etcd_answers = etcd.is_some();
-        let runs = desired.state.service == WantedService::Run
-            && observed.service == ServiceState::Started;
+        let service = observed.seen.etcd.state;
+        observed.etcd_answers = self.etcd_of(service).is_some();
+        observed.taken_back = self.taken.waiting(self.clock.boot(), &desired.into());
+        let runs = desired.state.service == WantedService::Run && service == ServiceState::Started;
         if !runs {
-            self.looks.clear();
+            self.looks.forget();
         }
         for profile in LEAVES {
             let Some(held) = observed.held.get(&profile) else { continue };
-            let before = before(&self.host, profile);
-            let (serial, answers) = (&held.leaf.serial, observed.etcd_answers);
-            let interval = if before.is_some() { SERVED_INTERVAL_EAGER } else { SERVED_INTERVAL };
-            let last = self.looks.get(&profile).filter(|look| look.of == *serial);
-            if runs && last.is_none_or(|last| last.is_older_than(interval, answers)) {
-                let since = last.map_or_else(Instant::now, |last| last.since);
-                let served = self.host.served(profile, desired.state.etcd.address).await;
-                let (of, at) = (serial.clone(), Instant::now());
-                self.looks.insert(profile, Look { of, answers, at, since, served });
+            let subject = Subject::Leaf(profile);
+            let before = observed.before(subject);
+            if runs {
+                let how = (observed.etcd_answers, before.is_some());
+                let address = desired.state.etcd.address;
+                self.looks.look(profile, &held.leaf.serial, how, address).await;
             }
-            let look = self.looks.get(&profile);
-            let proof = Proof {
-                before,
-                served: look.map(|look| look.served.clone()),
-                sought: look.map_or(Duration::ZERO, |look| look.since.elapsed()),
-                taken_back: self.taken_back(profile, desired),
-            };
-            observed.proofs.insert(profile, proof);
-        }
-    }
-
-    fn taken_back(&self, profile: Profile, desired: &Desired) -> Option<Told> {
-        let back = self.taken_back.get(&profile)?;
-        let of = Accepted { epoch: desired.epoch, generation: desired.generation };
-        (back.of == of && Instant::now() < back.until).then(|| back.told.clone())
-    }
-
-    /// Remembers what became of a new leaf, so that one that does not work is not tried hot.
-    fn note_proof(&mut self, desired: &Desired, step: &Step) {
-        match step {
-            Step::PutBack { profile, why } => {
-                let of = Accepted { epoch: desired.epoch, generation: desired.generation };
-                let tries = self.taken_back.remove(profile).map(|back| back.backoff);
-                let mut backoff = tries.unwrap_or_else(|| Backoff::new(LEAF_BACKOFF));
-                let until = Instant::now() + backoff.pause();
-                let told = proof::told(*profile, why);
-                self.taken_back.insert(*profile, TakenBack { backoff, until, of, told });
-            }
-            Step::EraseBefore(profile) => drop(self.taken_back.remove(profile)),
-            _ => {}
+            let (sight, sought) = self.looks.sight(profile).unzip();
+            let proof = Proof { before, sight, sought: sought.unwrap_or_default() };
+            observed.proofs.insert(subject, proof);
         }
     }
 
@@ -280,18 +248,6 @@ impl<H: Host> Reconciler<H> {
             WantedService::Run => Pace::Eager,
         };
         self.wires.pace.send_if_modified(|pace| std::mem::replace(pace, wanted) != wanted);
-    }
-
-    fn set_back(&mut self, desired: &Desired, told: Told) {
-        let of = Accepted { epoch: desired.epoch, generation: desired.generation };
-        self.setback = Some(Setback { until: Instant::now() + self.backoff.pause(), of, told });
-    }
-
-    fn held_back(&mut self, desired: &Desired) -> Option<Told> {
-        let of = Accepted { epoch: desired.epoch, generation: desired.generation };
-        self.setback =
-            self.setback.take().filter(|back| back.of == of && Instant::now() < back.until);
-        self.setback.as_ref().map(|setback| setback.told.clone())
     }
 
     fn note_generation(&mut self, desired: &Desired, decision: &Decision) {
@@ -306,84 +262,54 @@ impl<H: Host> Reconciler<H> {
         for step in &decision.steps {
             let coordinator = self.wires.coordinator.borrow().clone();
             let what = format!("cannot bring the node to generation {}", desired.generation);
-            act(&self.host, &self.memory, coordinator, step, self.clock.now())
+            act(&*self.host, &self.memory, coordinator, step, &*self.clock)
                 .await
                 .map_err(|error| Told::new(what, &error))?;
-            self.note_proof(desired, step);
+            match step {
+                // so that one that does not work is not tried hot
+                Step::PutBack { subject, why } => {
+                    self.taken.back(self.clock.boot(), *subject, desired.into(), why);
+                }
+                Step::EraseBefore(subject) => self.taken.forget(*subject),
+                _ => {}
+            }
         }
         Ok(())
     }
 
-    /// Does what keeps nothing waiting; answers why it could not, which is tried again after a while.
-    async fn act_aside(&mut self, desired: &Desired, step: Option<&Step>) -> Option<Told> {
-        let Some(step) = step else {
-            self.aside_backoff.reset();
-            self.aside_setback = None;
+    /// Does what keeps nothing waiting. Returns why it could not, which is tried again after a while.
+    async fn act_aside(&mut self, deed: Option<&Deed>) -> Option<Told> {
+        let Some(deed) = deed else {
+            self.aside.reset();
             return None;
         };
-        let of = Accepted { epoch: desired.epoch, generation: desired.generation };
-        if let Some(back) = self.aside_setback.as_ref().filter(|back| Instant::now() < back.until) {
-            return Some(back.told.clone());
+        if let Some(told) = self.aside.reason(self.clock.boot(), &()) {
+            return Some(told);
         }
-        let done = act(&self.host, &self.memory, None, step, self.clock.now()).await;
-        let told = Told::new("cannot keep etcd at its minor version", &done.err()?);
-        let until = Instant::now() + self.aside_backoff.pause();
-        self.aside_setback = Some(Setback { until, of, told: told.clone() });
+        let error = self.host.perform(deed.clone()).await.err()?;
+        let told = Told::new("cannot keep etcd at its minor version", &error);
+        self.aside.wait(self.clock.boot(), (), told.clone());
         Some(told)
     }
 
-    async fn known(&mut self) -> Known {
-        if let Some((known, at)) = &self.facts
-            && at.elapsed() < FACTS_MAX_AGE
-        {
-            return known.clone();
+    async fn keep_outputs_small(&mut self) {
+        if self.upkeep.reason(self.clock.boot(), &()).is_some() {
+            return;
         }
-        let known = self.host.facts().await;
-        for (output, trimmed) in self.host.trim_outputs() {
-            match trimmed {
-                Ok(true) => tracing::info!("cut {output}, whose end is kept"),
-                Ok(false) => {}
-                Err(error) => tracing::warn!("cannot keep {output} small: {}", causes(&error)),
+        match self.host.perform(Deed::TrimOutputs).await {
+            Ok(_) => self.upkeep.reset(),
+            Err(error) => {
+                tracing::warn!("cannot keep the logs small: {}", causes(&error));
+                self.upkeep.wait(self.clock.boot(), (), Told::default());
             }
         }
-        self.facts = Some((known.clone(), Instant::now()));
-        known
     }
 
     fn publish(&self, observed: Observed, problems: Vec<Told>) {
-        let report = Report {
-            facts: observed.facts,
-            epoch: observed.accepted.epoch,
-            generation: self.generation,
-            certificates: observed
-                .held
-                .into_iter()
-                .map(|(profile, held)| {
-                    HeldCertificate::new(profile, held.leaf, self.shown(profile))
-                })
-                .collect(),
-            service: observed.service,
-            etcd: self.etcd_of(observed.service),
-            problems,
-            boot_id: self.boot_id.clone(),
-            files: observed
-                .files
-                .iter()
-                .filter_map(|(file, present)| match file {
-                    ManagedFile::Text(text) => Some((*text, present.sha256)),
-                    _ => None,
-                })
-                .collect(),
-        };
-        self.tell(&report);
+        let etcd = self.etcd_of(observed.seen.etcd.state);
+        let report = report(observed, self.generation, etcd, &self.looks, problems);
+        tell(&report, self.wires.report.borrow().as_ref(), &self.wires.status);
         self.wires.report.send_replace(Some(report));
-    }
-
-    fn shown(&self, profile: Profile) -> Option<ServedCertificate> {
-        match &self.looks.get(&profile)?.served {
-            Served::Shown(shown) => Some(shown.clone()),
-            Served::Refused(_) | Served::Unreachable => None,
-        }
     }
 
     /// What answers on etcd's ports while its service does not run is not this node's member.
@@ -393,84 +319,43 @@ impl<H: Host> Reconciler<H> {
             ServiceState::Absent | ServiceState::Stopped => None,
         }
     }
-
-    /// For the log and for `pilaster-agent status`: only what is new.
-    fn tell(&self, report: &Report) {
-        let known = self.wires.report.borrow();
-        let known = known.as_ref();
-        if known.is_some_and(|known| !report.is_news_after(known)) {
-            return;
-        }
-        for told in &report.problems {
-            if known.is_none_or(|known| !known.problems.contains(told)) {
-                tracing::warn!("{}", told.to_string().replace('\n', "; "));
-            }
-        }
-        if report.generation != known.map_or(0, |known| known.generation) && report.generation != 0
-        {
-            tracing::info!("generation {} is in place", report.generation);
-        }
-        status::write(&lines(report));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use pilaster_common::certificate::CertificateFacts;
-    use pilaster_common::clock::SystemClock;
     use pilaster_common::node_file::NodeFile;
     use pilaster_common::pem::Pair;
+    use pilaster_common::profile::Profile;
+    use pilaster_proto::report::{HeldCertificate, ServedCertificate};
     use tokio::sync::mpsc;
+    use tokio::task::JoinSet;
 
     use super::*;
-    use crate::identity::Folder;
-    use crate::link::attach::{Link, LinkWires};
-    use crate::reconcile::held_certificate;
-    use crate::testing::{FakeCoordinator, TestHost, desired, joining};
+    use crate::etcd::Served;
+    use crate::host::File;
+    use crate::run::spawn;
+    use crate::testing::{FakeCoordinator, TestHost, TestNet, desired, joining, now, parts};
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const PATIENCE: Duration = Duration::from_secs(180);
 
-    /// An agent on a host in memory, attached to a coordinator over real TLS.
+    /// The whole agent on a host in memory, attached to a coordinator over real TLS.
     struct World {
+        net: TestNet,
         host: TestHost,
         coordinator: FakeCoordinator,
         reports: mpsc::Receiver<Report>,
-        shutdown: CancellationToken,
-        etcd: watch::Sender<Option<EtcdState>>,
+        _tasks: JoinSet<()>,
         _folder: tempfile::TempDir,
     }
 
     async fn world() -> World {
-        let (_, coordinator, reports, listener) = joining(|_| {});
-        tokio::spawn(coordinator.clone().serve(listener));
-        let (desired_in, desired) = watch::channel(None);
-        let (coordinator_in, reached) = watch::channel(None);
-        let (etcd_in, etcd) = watch::channel(None);
-        let (report, report_out) = watch::channel(None);
-        let identity = coordinator.identity();
-        let own = identity.node.clone();
+        let (net, host) = (TestNet::default(), TestHost::default());
+        let (_, coordinator, reports) = joining(&net, |_| {});
         let folder = tempfile::tempdir().expect("folder");
-        let (host, shutdown) = (TestHost::default(), CancellationToken::new());
-        let reconciler = Reconciler::new(
-            own,
-            host.clone(),
-            Memory::at(folder.path()),
-            Arc::new(SystemClock),
-            Wires {
-                desired,
-                coordinator: reached,
-                etcd,
-                pace: watch::channel(Pace::Calm).0,
-                report,
-            },
-        );
-        let identity_folder = Folder::at(folder.path().join("identity"));
-        let wires =
-            LinkWires { report: report_out, desired: desired_in, coordinator: coordinator_in };
-        let link = Link::new(identity, identity_folder, Arc::new(SystemClock), wires);
-        tokio::spawn(reconciler.run(shutdown.clone()));
-        tokio::spawn(link.run(shutdown.clone()));
-        World { host, coordinator, reports, shutdown, etcd: etcd_in, _folder: folder }
+        let parts = parts(&net, &host, folder.path());
+        let tasks = spawn(parts, coordinator.identity(), &CancellationToken::new());
+        World { net, host, coordinator, reports, _tasks: tasks, _folder: folder }
     }
 
     impl World {
@@ -489,11 +374,11 @@ mod tests {
                 }
                 panic!("the stream of reports ended");
             };
-            tokio::time::timeout(PATIENCE, found).await.expect("a report within 10 s")
+            self.net.clock.within(PATIENCE, found).await.expect("a report within 3 minutes")
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_node_is_brought_from_nothing_to_a_started_etcd() {
         let mut world = world().await;
         let first = world.report(|_| true).await;
@@ -507,7 +392,7 @@ mod tests {
         assert!(!done.contains(&"Start".to_owned()), "{done:?}");
         for profile in LEAVES {
             let state = world.host.state();
-            Pair::from_pem(&state.files[&ManagedFile::Leaf(profile)]).expect("a whole pair");
+            Pair::from_pem(&state.files[&File::Leaf(profile)]).expect("a whole pair");
         }
 
         world.want(2, WantedService::Run);
@@ -517,10 +402,9 @@ mod tests {
         world.want(3, WantedService::Run);
         world.report(|report| report.generation == 3).await;
         assert_eq!(world.host.take_done(), [""; 0], "nothing is done twice");
-        world.shutdown.cancel();
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn etcd_is_pinned_after_its_start_and_what_keeps_it_from_that_is_told_and_holds_nothing_up()
      {
         let mut world = world().await;
@@ -538,10 +422,9 @@ mod tests {
         world.want(3, WantedService::Run);
         world.report(|report| report.generation == 3).await;
         assert_eq!(world.host.take_done(), [""; 0], "not tried again at once");
-        world.shutdown.cancel();
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_etcd_that_may_jump_is_pinned_once() {
         let mut world = world().await;
         world.host.state().may_jump = true;
@@ -553,10 +436,9 @@ mod tests {
         let done = world.host.take_done();
         let pins = done.iter().filter(|done| done.starts_with("pin")).count();
         assert_eq!(pins, 1, "{done:?}");
-        world.shutdown.cancel();
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_refusal_is_reported_and_the_next_good_word_is_followed() {
         let mut world = world().await;
         let good = desired(&world.coordinator, WantedService::Hold);
@@ -575,7 +457,7 @@ mod tests {
         assert_eq!((report.generation, world.host.take_done().len()), (0, 0));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn certificates_of_another_ca_are_refused_and_nothing_is_placed() {
         let mut world = world().await;
         let mut other = desired(&world.coordinator, WantedService::Hold);
@@ -587,21 +469,21 @@ mod tests {
             "{report:?}"
         );
         let state = world.host.state();
-        assert!(!state.files.contains_key(&ManagedFile::Leaf(Profile::Peer)), "all or none");
-        assert!(!state.files.contains_key(&ManagedFile::Text(NodeFile::EtcdConf)));
+        assert!(!state.files.contains_key(&File::Leaf(Profile::Peer)), "all or none");
+        assert!(!state.files.contains_key(&File::Text(NodeFile::EtcdConf)));
     }
 
     impl World {
         /// A node on which etcd runs, and generation 1 is in place.
         async fn running(&mut self) {
             self.want(1, WantedService::Run);
-            self.etcd.send_replace(Some(EtcdState::default()));
+            self.host.state().etcd = Some(EtcdState::default());
             self.report(|r| r.generation == 1 && r.certificates.iter().all(is_served)).await;
             self.host.take_done();
         }
 
         fn leaf(&self, profile: Profile) -> Option<CertificateFacts> {
-            held_certificate(self.host.state().files.get(&ManagedFile::Leaf(profile))?)
+            self.host.leaf(profile)
         }
 
         /// Wants the leaf with this serial replaced.
@@ -615,7 +497,7 @@ mod tests {
         }
 
         fn erased(&self, profile: Profile) -> bool {
-            !self.host.state().files.contains_key(&ManagedFile::Before(profile))
+            !self.host.state().before.contains_key(&File::Leaf(profile))
         }
     }
 
@@ -623,7 +505,7 @@ mod tests {
         held.is_served() && held.serves_until() == held.not_after
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn promise_06_a_serial_that_is_to_go_is_replaced_and_the_new_one_seen() {
         let mut world = world().await;
         world.running().await;
@@ -635,17 +517,17 @@ mod tests {
         world.report(|r| r.generation == 2 && r.certificates.iter().any(new)).await;
         assert_eq!(
             world.host.take_done(),
-            ["Before(Peer)", "Leaf(Peer)", "erase Before(Peer)"],
+            ["keep Leaf(Peer)", "Leaf(Peer)", "erase before Leaf(Peer)"],
             "kept, replaced, erased once the new one was seen; nothing else was touched"
         );
         assert!(world.erased(Profile::Peer));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn promise_08_a_leaf_that_etcd_does_not_take_is_put_back_and_not_tried_hot() {
         let mut world = world().await;
         world.running().await;
-        let before = world.host.state().files[&ManagedFile::Leaf(Profile::Client)].clone();
+        let before = world.host.state().files[&File::Leaf(Profile::Client)].clone();
         let refused = Served::Refused("alert: bad certificate".into());
         world.host.state().served.insert(Profile::Client, refused);
         world.rotate(Profile::Client, 2);
@@ -656,43 +538,37 @@ mod tests {
         );
         assert!(report.problems[0].cause.contains("bad certificate"), "{report:?}");
         assert_eq!(report.generation, 0);
-        assert_eq!(world.host.state().files[&ManagedFile::Leaf(Profile::Client)], before);
+        assert_eq!(world.host.state().files[&File::Leaf(Profile::Client)], before);
         assert!(world.erased(Profile::Client));
         world.host.take_done();
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        world.net.clock.sleep(Duration::from_secs(10)).await;
         assert_eq!(world.host.take_done(), [""; 0], "not tried again at once");
 
         world.host.state().served.clear();
         world.rotate(Profile::Client, 3); // something else is wanted: at once
         world.report(|r| r.generation == 3 && r.certificates.iter().all(is_served)).await;
-        assert_ne!(world.host.state().files[&ManagedFile::Leaf(Profile::Client)], before);
+        assert_ne!(world.host.state().files[&File::Leaf(Profile::Client)], before);
         assert!(world.erased(Profile::Client));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn promise_01_a_pair_that_a_crash_left_behind_is_erased_once_the_new_one_is_seen() {
         let mut world = world().await;
         world.running().await;
         let other = world.coordinator.client.leaf(Profile::Server, &Default::default());
-        let file = ManagedFile::Before(Profile::Server);
-        world.host.state().files.insert(file, other.to_pem().as_bytes().to_vec());
-        world.etcd.send_replace(Some(EtcdState::default())); // look again
-        tokio::time::timeout(PATIENCE, async {
-            while !world.erased(Profile::Server) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await
-        .expect("erased");
+        let file = File::Leaf(Profile::Server);
+        world.host.state().before.insert(file, other.to_pem().as_bytes().to_vec());
+        world.net.clock.sleep(2 * RESYNC_INTERVAL).await;
+        assert!(world.erased(Profile::Server));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn no_port_is_asked_and_no_pair_kept_while_etcd_does_not_run() {
         let mut world = world().await;
         world.want(1, WantedService::Hold);
         world.report(|r| r.generation == 1).await;
         world.host.take_done();
-        let shown = ServedCertificate { serial: vec![1], not_after: SystemClock.now() };
+        let shown = ServedCertificate { serial: vec![1], not_after: now() };
         world.host.state().served.insert(Profile::Server, Served::Shown(shown));
         let mut wanted =
             Desired { generation: 2, ..desired(&world.coordinator, WantedService::Hold) };

@@ -10,7 +10,7 @@ use pilaster_common::profile::Profile;
 use pilaster_common::templates::TEMPLATES;
 use pilaster_proto::facts::InstalledEtcd;
 
-use crate::config::ETCD_USER;
+use crate::host::ETCD_USER;
 
 /// What stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

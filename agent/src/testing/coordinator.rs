@@ -1,9 +1,7 @@
-//! A coordinator over real TLS and real gRPC that answers as a test says. It checks the proof of a join as the real one does.
+//! A coordinator over real TLS and real gRPC, in memory, that answers as a test says. It checks the proof of a join as the real one does.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pilaster_common::certificate;
@@ -29,18 +27,18 @@ use pilaster_proto::enrollment::{
 use pilaster_proto::report::Report;
 use pilaster_proto::{names, status, tls};
 use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::CertificateDer;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::pki::{Says, TestCa};
+use super::net::TestNet;
+use super::pki::{Says, TestCa, now};
+use crate::node::tls::Now;
 
 const NODE: &str = "m-1";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -83,17 +81,16 @@ pub(crate) struct Agents {
     pub(crate) only: Option<Vec<u8>>,
 }
 
-/// A token of `control`, and a coordinator for it.
+/// A token of `control`, and a coordinator for it that is served on `net`.
 pub(crate) fn joining(
+    net: &TestNet,
     change: impl FnOnce(&mut FakeCoordinator),
-) -> (JoinToken, FakeCoordinator, mpsc::Receiver<Report>, TcpListener) {
+) -> (JoinToken, FakeCoordinator, mpsc::Receiver<Report>) {
     let control = TestCa::new("control");
     let token = JoinToken::generate(control.pin()).expect("random bytes");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
-    listener.set_nonblocking(true).expect("a socket");
     let (reports, received) = mpsc::channel(100);
     let mut coordinator = FakeCoordinator {
-        address: listener.local_addr().expect("bound").to_string().parse().expect("good"),
+        address: "192.168.7.2:7443".parse().expect("good"),
         control: Arc::new(control),
         client: Arc::new(TestCa::new("client")),
         peer: Arc::new(TestCa::new("peer")),
@@ -108,38 +105,40 @@ pub(crate) fn joining(
         reports,
     };
     change(&mut coordinator);
-    let listener = TcpListener::from_std(listener).expect("a runtime");
-    (token, coordinator, received, listener)
+    coordinator.clone().serve(net);
+    (token, coordinator, received)
 }
 
 impl FakeCoordinator {
     /// Serves every connection.
-    pub(crate) async fn serve(self, listener: TcpListener) {
-        let acceptor = TlsAcceptor::from(Arc::new(self.config()));
-        let stop = self.stop.clone();
-        while let Some(Ok((tcp, _))) = stop.run_until_cancelled(listener.accept()).await {
-            let (acceptor, coordinator) = (acceptor.clone(), self.clone());
-            tokio::spawn(async move {
-                let Ok(stream) = acceptor.accept(tcp).await else { return };
-                let exporter = stream
-                    .get_ref()
-                    .1
-                    .export_keying_material(Exporter::default(), EXPORTER_LABEL, None)
-                    .expect("after the handshake");
-                let client = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                let serial = client.map(|leaf| certificate::read(leaf).expect("verified").serial);
-                let serial = serial.unwrap_or_default();
-                let incoming = tokio_stream::once(Ok::<_, io::Error>(Stream(stream)));
-                let served = Served { coordinator, exporter, serial };
-                drop(
-                    tonic::transport::Server::builder()
-                        .add_service(EnrollmentServer::new(served.clone()))
-                        .add_service(AgentServer::new(served))
-                        .serve_with_incoming(incoming)
-                        .await,
-                );
-            });
-        }
+    pub(crate) fn serve(self, net: &TestNet) {
+        let acceptor = TlsAcceptor::from(Arc::new(self.config(net)));
+        let mut dialled = net.listen(&self.address);
+        tokio::spawn(async move {
+            while let Some(Some(stream)) = self.stop.run_until_cancelled(dialled.recv()).await {
+                tokio::spawn(self.clone().connection(acceptor.clone(), stream));
+            }
+        });
+    }
+
+    async fn connection(self, acceptor: TlsAcceptor, stream: DuplexStream) {
+        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+        let tls = stream.get_ref().1;
+        let exporter = tls.export_keying_material(Exporter::default(), EXPORTER_LABEL, None);
+        let client = tls.peer_certificates().and_then(|chain| chain.first());
+        let serial = client.map(|leaf| certificate::read(leaf).expect("verified").serial);
+        let served = Served {
+            coordinator: self,
+            exporter: exporter.expect("after the handshake"),
+            serial: serial.unwrap_or_default(),
+        };
+        let (mut inner, plain) = tokio::io::duplex(1 << 16); // tonic knows this kind of stream
+        let copied = tokio::io::copy_bidirectional(&mut stream, &mut inner);
+        let served = tonic::transport::Server::builder()
+            .add_service(EnrollmentServer::new(served.clone()))
+            .add_service(AgentServer::new(served))
+            .serve_with_incoming(tokio_stream::once(Ok::<_, io::Error>(plain)));
+        drop(tokio::join!(copied, served));
     }
 
     /// The same coordinator at another address.
@@ -147,21 +146,21 @@ impl FakeCoordinator {
         Self { address: address.clone(), stop: CancellationToken::new(), ..self.clone() }
     }
 
-    fn config(&self) -> ServerConfig {
+    fn config(&self, net: &TestNet) -> ServerConfig {
         let says = Says { names: &[names::COORDINATOR], ..Says::default() };
         let pair = self.control.leaf(Profile::Server, &says);
         let chain = vec![pair.leaf().clone(), self.control.root.clone()];
         let roots = tls::anchors([&self.control.root]).expect("a CA");
-        let clients =
-            rustls::server::WebPkiClientVerifier::builder_with_provider(roots, tls::provider())
-                .allow_unauthenticated()
-                .build()
-                .expect("a root");
+        let clients = WebPkiClientVerifier::builder_with_provider(roots, tls::provider())
+            .allow_unauthenticated()
+            .build()
+            .expect("a root");
         let mut config = tls::server_config()
             .with_client_cert_verifier(clients)
             .with_single_cert(chain, pair.key().to_der())
             .expect("a pair");
         config.alpn_protocols = vec![tls::ALPN.to_vec()];
+        config.time_provider = Arc::new(Now(Arc::clone(&net.clock)));
         config
     }
 
@@ -170,7 +169,7 @@ impl FakeCoordinator {
             chain: vec![leaf],
             roots: vec![self.control.root.clone()],
             endpoints: vec![self.address.clone()],
-            server_time: super::now(),
+            server_time: now(),
         }
     }
 
@@ -390,41 +389,5 @@ impl Agent for Served {
         };
         let issued = request.csrs.into_iter().map(issue).collect();
         Ok(Response::new(IssueReply { issued }.into()))
-    }
-}
-
-/// A TLS stream that tonic takes.
-struct Stream(TlsStream<TcpStream>);
-
-impl Connected for Stream {
-    type ConnectInfo = ();
-    fn connect_info(&self) {}
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

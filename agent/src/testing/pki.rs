@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use pilaster_common::certificate;
-use pilaster_common::clock::{Clock, SystemClock, Timestamp};
+use pilaster_common::certificate::{self, CertificateFacts};
+use pilaster_common::clock::Timestamp;
 use pilaster_common::pem::Pair;
 use pilaster_common::profile::Profile;
 use pilaster_common::secret::PrivateKey;
@@ -84,8 +84,26 @@ impl TestCa {
     }
 }
 
-pub(crate) fn now() -> Timestamp {
-    SystemClock.now()
+/// When each test begins.
+pub(crate) const fn now() -> Timestamp {
+    Timestamp::from_unix(1_800_000_000)
+}
+
+/// What a leaf with this serial says: a day old, and good for so long.
+pub(crate) fn leaf(serial: u8, left: Duration) -> CertificateFacts {
+    CertificateFacts {
+        serial: vec![serial],
+        not_before: now().minus(DAY),
+        not_after: now().plus(left),
+        common_name: String::new(),
+        names: Vec::new(),
+        addresses: Vec::new(),
+        client_auth: false,
+        uris: Vec::new(),
+        public_key: vec![serial],
+        key_id: Vec::new(),
+        issuer_key_id: Vec::new(),
+    }
 }
 
 /// A day old, ten days to go.

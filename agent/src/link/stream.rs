@@ -1,0 +1,133 @@
+//! One stream that stands: reports go up, desired states come down.
+//!
+//! A report goes out at once when something in it is news, otherwise once a minute (promise 12).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pilaster_common::clock::{BootTime, Clock};
+use pilaster_common::endpoint::Endpoint;
+use pilaster_common::error::Told;
+use pilaster_proto::client::{Coordinator, DesiredStates};
+use pilaster_proto::desired::Desired;
+use pilaster_proto::report::Report;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::error::LinkError;
+
+/// The stream's headers come before anything else is done for it.
+const ATTACH_DEADLINE: Duration = Duration::from_secs(10);
+/// A report when nothing changed (promise 12).
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A stream.
+pub(super) struct Stream {
+    /// Of the identity that it was dialled with.
+    pub(super) generation: u64,
+    pub(super) endpoint: Endpoint,
+    pub(super) coordinator: Coordinator,
+    clock: Arc<dyn Clock>,
+    down: DesiredStates,
+    up: mpsc::Sender<Report>,
+    outbox: Outbox,
+    /// When a report is sent though nothing changed.
+    minute: BootTime,
+}
+
+/// What a stream waited for.
+pub(super) enum Event {
+    /// A word of the coordinator, or why it cannot be understood.
+    Desired(Box<Result<Desired, Told>>),
+    /// Something of the stream's own, or its time is up.
+    Other,
+}
+
+impl Stream {
+    /// Opens one, with the first report on its way.
+    pub(super) async fn open(
+        (coordinator, endpoint, generation): (Coordinator, Endpoint, u64),
+        first: Report,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LinkError> {
+        let (up, reports) = mpsc::channel(1); // one on its way; what is newer replaces what waits behind it
+        let mut outbox = Outbox::default();
+        outbox.put(first);
+        outbox.send_if_free(&up);
+        let attached = coordinator.attach(ReceiverStream::new(reports));
+        let down = clock.within(ATTACH_DEADLINE, attached).await;
+        let down = down.ok_or(LinkError::Deadline(ATTACH_DEADLINE))?.map_err(LinkError::Refused)?;
+        let minute = clock.boot().plus(REPORT_INTERVAL);
+        Ok(Self { generation, endpoint, coordinator, clock, down, up, outbox, minute })
+    }
+
+    /// Waits for one thing to do, and does it; for nothing after `until`.
+    pub(super) async fn exchange(
+        &mut self,
+        report: &mut watch::Receiver<Option<Report>>,
+        until: Option<BootTime>,
+    ) -> Result<Event, LinkError> {
+        let clock = &*self.clock;
+        tokio::select! {
+            // cancel-safe: each polls and keeps what it has not yet given (proto, tokio docs)
+            desired = self.down.next() => {
+                let desired = desired.map_err(LinkError::Refused)?.ok_or(LinkError::Ended)?;
+                let desired = desired.map_err(|(generation, error)| {
+                    Told::new(format!("cannot take over generation {generation}"), &error)
+                });
+                return Ok(Event::Desired(Box::new(desired)));
+            }
+            changed = report.changed() => {
+                changed.map_err(|_| LinkError::Stopping)?;
+                let report = report.borrow_and_update().clone();
+                report.into_iter().for_each(|report| self.outbox.put_news(report));
+            }
+            () = clock.sleep_until(self.minute) => {
+                self.minute = clock.boot().plus(REPORT_INTERVAL);
+                let report = report.borrow().clone();
+                report.into_iter().for_each(|report| self.outbox.put(report));
+            }
+            free = self.up.reserve(), if self.outbox.waits() => {
+                self.outbox.send(free.map_err(|_| LinkError::Ended)?);
+            }
+            () = clock.sleep_until(until.unwrap_or_default()), if until.is_some() => {}
+        }
+        Ok(Event::Other)
+    }
+}
+
+/// The report that waits to be sent, and the one that was sent last.
+#[derive(Default)]
+struct Outbox {
+    waiting: Option<Report>,
+    sent: Option<Report>,
+}
+
+impl Outbox {
+    fn put(&mut self, report: Report) {
+        self.waiting = Some(report);
+    }
+
+    fn put_news(&mut self, report: Report) {
+        if self.waits() || self.sent.as_ref().is_none_or(|sent| report.is_news_after(sent)) {
+            self.put(report);
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    fn send(&mut self, free: mpsc::Permit<'_, Report>) {
+        if let Some(report) = self.waiting.take() {
+            free.send(report.clone());
+            self.sent = Some(report);
+        }
+    }
+
+    fn send_if_free(&mut self, up: &mpsc::Sender<Report>) {
+        if let Ok(free) = up.try_reserve() {
+            self.send(free);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Words that all rooms use: how long to be patient ([`Patience`]), whether a chain holds
+//! ([`check_chain`]) and has served ([`has_served`]), whom to trust ([`Pins`]), and TLS over a stream of our own ([`tls`]).
+//!
+//! Imports no other room.
+
+mod chain;
+mod due;
+mod patience;
+mod pins;
+pub(crate) mod tls;
+
+pub(crate) use chain::{BadChain, check_chain};
+pub(crate) use due::has_served;
+pub(crate) use patience::Patience;
+pub(crate) use pins::Pins;
