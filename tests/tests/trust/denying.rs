@@ -41,7 +41,10 @@ fn promise_03_deny_closes_stream_under_1s_and_a_denied_node_stays_out() -> Resul
 
     // who did it stands in the audit log, beside the joins
     let audit = lab.workstation().exec_ok(["cat", "coordinator/audit.log"])?;
-    let line = audit.lines().find(|line| line.contains(r#""did":"deny""#)).expect("a line");
+    let mut lines = audit.lines().filter(|line| line.contains(r#""did":"deny""#));
+    let asked = lines.next().expect("that it was asked for");
+    assert!(asked.contains(r#""result":"asked for""#), "{asked}");
+    let line = lines.next().expect("what came of it");
     for part in [
         r#""what":"x-k3s/x-k3s-m-3""#,
         r#""who":"root (uid 0, pid "#,
