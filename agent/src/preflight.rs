@@ -3,7 +3,7 @@
 use pilaster_common::error::{Told, code};
 use pilaster_common::name::NodeName;
 
-use crate::host::{ETCD_USER, Known, Seen, no_service_manager, node_name};
+use crate::host::{ETCD_USER, INSTALL_ETCD, Known, Seen, no_service_manager, node_name};
 
 /// Whether the one who runs this may do what a join does.
 pub(crate) fn check_root() -> Result<(), Told> {
@@ -23,7 +23,7 @@ pub(crate) fn check_host(known: &Known, seen: &Seen) -> Result<NodeName, Told> {
     if !seen.etcd_user {
         return Err(told(
             format!("there is no user {ETCD_USER}, as whom etcd is to run"),
-            "install etcd, whose package makes it: apk add etcd etcd-ctl (Alpine), or apt-get install etcd-server etcd-client (Debian)",
+            &format!("install etcd, whose package makes it: {INSTALL_ETCD}"),
         ));
     }
     if known.facts.service_manager.is_none() {

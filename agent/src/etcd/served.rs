@@ -66,8 +66,8 @@ pub(super) async fn look(
     let at = SocketAddr::new(address.into(), port as u16);
     match clock.within(SERVED_DEADLINE, handshake(at, port, pair, clock)).await {
         Some(Ok(shown)) => Served::Shown(shown),
-        Some(Err(Failed::Refused(why))) => Served::Refused(why),
-        Some(Err(Failed::Unreachable)) | None => Served::Unreachable,
+        Some(Err(why_not)) => why_not,
+        None => Served::Unreachable,
     }
 }
 
@@ -95,27 +95,22 @@ fn is_cut_off(status: &tonic::Status) -> bool {
     std::error::Error::source(status).is_some()
 }
 
-enum Failed {
-    Refused(String),
-    Unreachable,
-}
-
 async fn handshake(
     at: SocketAddr,
     port: Port,
     pair: &Pair,
     clock: &Arc<dyn Clock>,
-) -> Result<ServedCertificate, Failed> {
-    let refused = |error: io::Error| Failed::Refused(causes(&error));
-    let tcp = connect(at).await.map_err(|_| Failed::Unreachable)?;
-    let config = config(pair).map_err(|error| Failed::Refused(error.to_string()))?;
+) -> Result<ServedCertificate, Served> {
+    let refused = |error: io::Error| Served::Refused(causes(&error));
+    let tcp = connect(at).await.map_err(|_| Served::Unreachable)?;
+    let config = config(pair).map_err(|error| Served::Refused(error.to_string()))?;
     let name = ServerName::IpAddress(at.ip().into());
     let mut stream = over(tcp, config, name, clock).await.map_err(refused)?;
-    let shown = shown(&stream).ok_or_else(|| Failed::Refused("no certificate was shown".into()))?;
+    let shown = shown(&stream).ok_or_else(|| Served::Refused("no certificate was shown".into()))?;
     if port == Port::Peer {
         stream.write_all(QUESTION).await.map_err(refused)?;
         if stream.read(&mut [0; 1024]).await.map_err(refused)? == 0 {
-            return Err(Failed::Refused("etcd closed the connection without an answer".into()));
+            return Err(Served::Refused("etcd closed the connection without an answer".into()));
         }
     }
     match close(&mut stream).await {

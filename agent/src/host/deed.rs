@@ -83,13 +83,6 @@ pub struct DeedError {
     help: String,
 }
 
-impl DeedError {
-    /// This error, and all below it.
-    pub fn of(error: &impl Help) -> Self {
-        Told::new("", error).into()
-    }
-}
-
 impl From<Told> for DeedError {
     fn from(Told { code, what: _, cause, help }: Told) -> Self {
         Self { code, cause, help }

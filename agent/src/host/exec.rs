@@ -1,6 +1,6 @@
 //! Runs a command of the system to its end: bounded, in an environment of its own, with what it says kept for the error.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use pilaster_common::clock::Clock;
@@ -15,25 +15,15 @@ const OUTPUT_BYTES_MAX: usize = 2000;
 
 /// Why a command did not do what it should.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RunError {
-    #[error("cannot run {command}")]
-    Run { command: String, source: std::io::Error },
-    #[error("{command} was not done within {} s{}", .after.as_secs(), said(.output))]
-    Deadline { command: String, after: Duration, output: String },
-    #[error("{command} ended with {status}{}", said(.output))]
-    Failed { command: String, status: ExitStatus, output: String },
-}
-
-fn said(output: &str) -> String {
-    if output.is_empty() { String::new() } else { format!(": {output}") }
+#[error("{command} {why}")]
+pub(super) struct RunError {
+    command: String,
+    why: String,
 }
 
 impl Help for RunError {
     fn help(&self) -> Option<String> {
-        let (Self::Run { command, .. }
-        | Self::Deadline { command, .. }
-        | Self::Failed { command, .. }) = self;
-        Some(format!("run it by hand and read what it says: {command}"))
+        Some(format!("run it by hand and read what it says: {}", self.command))
     }
 
     fn code(&self) -> Code {
@@ -52,7 +42,7 @@ pub(super) async fn run(
 ) -> Result<String, RunError> {
     let name = program.rsplit('/').next().unwrap_or(program);
     let command = format!("{name} {}", arguments.join(" "));
-    let mut child = Command::new(program)
+    let spawned = Command::new(program)
         .args(arguments)
         .env_clear() // the agent's own RC_* variables would be taken for another service's
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -60,8 +50,11 @@ pub(super) async fn run(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|source| RunError::Run { command: command.clone(), source })?;
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) => return Err(RunError { command, why: format!("cannot be run: {error}") }),
+    };
     let mut output = Vec::new();
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let running = async {
@@ -82,22 +75,20 @@ pub(super) async fn run(
     };
     let ended = clock.within(deadline, running).await;
     let output = tail(&output);
-    match ended {
+    let said = if output.is_empty() { String::new() } else { format!(": {output}") };
+    let why = match ended {
+        Some(Ok(status)) if status.success() => {
+            tracing::info!("{command}: done");
+            return Ok(output);
+        }
+        Some(Ok(status)) => format!("ended with {status}{said}"),
+        Some(Err(error)) => format!("cannot be run: {error}"),
         None => {
             drop(child.start_kill()); // it has ended by itself, then
-            Err(RunError::Deadline { command, after: deadline, output })
+            format!("was not done within {} s{said}", deadline.as_secs())
         }
-        Some(Err(source)) => Err(RunError::Run { command, source }),
-        Some(Ok(status)) => finished(command, status, output),
-    }
-}
-
-fn finished(command: String, status: ExitStatus, output: String) -> Result<String, RunError> {
-    if status.success() {
-        tracing::info!("{command}: done");
-        return Ok(output);
-    }
-    Err(RunError::Failed { command, status, output })
+    };
+    Err(RunError { command, why })
 }
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {

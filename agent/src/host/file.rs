@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 /// The user that Debian's and Alpine's packages make for etcd.
 pub(crate) const ETCD_USER: &str = "etcd";
+/// How etcd and its user come to a host.
+pub(crate) const INSTALL_ETCD: &str =
+    "apk add etcd etcd-ctl (Alpine), or apt-get install etcd-server etcd-client (Debian)";
 
 /// A file that the agent keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use nix::unistd::User;
 use pilaster_common::atomic_file::{self, Access, ReplaceFileError, Replaced};
 use pilaster_common::certificate;
 use pilaster_common::clock::Clock;
-use pilaster_common::error::{Code, Help, code};
+use pilaster_common::error::{Code, Help, Told, code};
 use pilaster_common::name::NodeName;
 use pilaster_common::node_file::NodeFile;
 use pilaster_common::paths;
@@ -23,12 +23,15 @@ use pilaster_proto::report::ServiceState;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
+use super::Host;
 use super::deed::{Deed, DeedError, Done};
+use super::exec::RunError;
 use super::facts::{self, EtcdBinary, PortHolder, global_addresses};
-use super::file::{ETCD_USER, File, before};
+use super::file::{ETCD_USER, File, INSTALL_ETCD, before};
+use super::output::{self, TrimError};
+use super::pin::{self, PinError};
 use super::seen::{Known, Seen, SeenFile, SeenService};
 use super::service::{Service, Services, no_service_manager};
-use super::{Host, output, pin};
 
 const POISONED: &str = "nothing panics while it holds this";
 
@@ -56,38 +59,40 @@ pub(crate) struct System {
 /// Why a file or a key is not in place.
 #[derive(Debug, thiserror::Error)]
 enum PlaceError {
-    #[error(transparent)]
-    Replace(#[from] ReplaceFileError),
     #[error("there is no user {ETCD_USER}")]
     NoEtcdUser,
     #[error("cannot read {path}", path = .path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("no key was made for the {profile} certificate")]
     NoKey { profile: Profile },
-    #[error(transparent)]
-    Pair(#[from] BadPair),
-    #[error(transparent)]
-    Key(#[from] KeyError),
 }
 
 impl Help for PlaceError {
     fn help(&self) -> Option<String> {
-        match self {
-            Self::Replace(error) => error.help(),
-            Self::NoEtcdUser => Some(
-                "the package makes it: apk add etcd etcd-ctl (Alpine), or apt-get install etcd-server etcd-client (Debian)".into(),
-            ),
-            Self::Read { .. } => Some("look at it: ls -la /etc/etcd".into()),
-            Self::NoKey { .. } => Some("it is tried again by itself, with a new key".into()),
-            Self::Pair(error) => error.help(),
-            Self::Key(error) => error.help(),
-        }
+        Some(match self {
+            Self::NoEtcdUser => format!("the package makes it: {INSTALL_ETCD}"),
+            Self::Read { .. } => "look at it: ls -la /etc/etcd".into(),
+            Self::NoKey { .. } => "it is tried again by itself, with a new key".into(),
+        })
     }
 
     fn code(&self) -> Code {
         if let Self::NoEtcdUser = self { code::NO_ETCD_USER } else { code::STEP }
     }
 }
+
+/// What goes wrong in a deed is told as it is.
+macro_rules! told {
+    ($($error:ty),*) => {
+        $(impl From<$error> for DeedError {
+            fn from(error: $error) -> Self {
+                Told::new("", &error).into()
+            }
+        })*
+    };
+}
+
+told!(PlaceError, ReplaceFileError, BadPair, KeyError, RunError, PinError, TrimError);
 
 impl System {
     /// For the node of this name, whose cluster uses `interface`.
@@ -148,7 +153,7 @@ impl System {
         file.access(etcd_user()).ok_or(PlaceError::NoEtcdUser)
     }
 
-    fn place(&self, file: File, path: &Path, content: &[u8]) -> Result<(), PlaceError> {
+    fn place(&self, file: File, path: &Path, content: &[u8]) -> Result<(), DeedError> {
         let replaced = atomic_file::replace(path, content, self.access(file)?)?;
         if replaced == Replaced::Changed {
             tracing::info!("replaced {}, sha256 {}", path.display(), public_hash(content));
@@ -157,22 +162,19 @@ impl System {
     }
 
     /// Whole, with the key in it where it has one.
-    fn copy(&self, file: File, from: &Path, to: &Path) -> Result<(), PlaceError> {
+    fn copy(&self, file: File, from: &Path, to: &Path) -> Result<(), DeedError> {
         let read = read(from).map_err(|source| PlaceError::Read { path: from.into(), source })?;
         read.map_or(Ok(()), |content| self.place(file, to, &content))
     }
 
-    fn make_keys(&self, profiles: Vec<Profile>) -> Result<Done, PlaceError> {
-        let mut requests = Vec::new();
-        for profile in profiles {
-            let key = PrivateKey::generate()?;
-            requests.push((profile, key.to_csr()?));
-            self.keys.lock().expect(POISONED).insert(profile, key);
-        }
-        Ok(Done::Requests(requests))
+    fn make_key(&self, profile: Profile) -> Result<(Profile, Vec<u8>), KeyError> {
+        let key = PrivateKey::generate()?;
+        let request = key.to_csr()?;
+        self.keys.lock().expect(POISONED).insert(profile, key);
+        Ok((profile, request))
     }
 
-    fn install_leaf(&self, profile: Profile, chain: Vec<Vec<u8>>) -> Result<(), PlaceError> {
+    fn install_leaf(&self, profile: Profile, chain: Vec<Vec<u8>>) -> Result<(), DeedError> {
         let key = self.keys.lock().expect(POISONED).remove(&profile);
         let key = key.ok_or(PlaceError::NoKey { profile })?;
         let pair = Pair::new(chain.into_iter().map(CertificateDer::from).collect(), key)?;
@@ -210,44 +212,34 @@ impl Host for System {
     }
 
     async fn perform(&self, deed: Deed) -> Result<Done, DeedError> {
-        let placed = |result: Result<(), PlaceError>| result.map_err(|error| DeedError::of(&error));
-        let removed = |path: &Path| atomic_file::remove(path).map_err(PlaceError::from);
         match deed {
             Deed::MakeFolder => {
-                let made =
-                    atomic_file::ensure_folder(paths::ETCD_FOLDER.as_ref(), Access::root(0o755));
-                placed(made.map_err(PlaceError::from))?;
+                atomic_file::ensure_folder(paths::ETCD_FOLDER.as_ref(), Access::root(0o755))?;
             }
             Deed::Place { file, content } => {
-                placed(self.place(file, &self.path(file), content.as_bytes()))?;
+                self.place(file, &self.path(file), content.as_bytes())?;
             }
             Deed::MakeKeys { profiles } => {
-                return self.make_keys(profiles).map_err(|error| DeedError::of(&error));
+                let requests = profiles.into_iter().map(|profile| self.make_key(profile));
+                return Ok(Done::Requests(requests.collect::<Result<_, _>>()?));
             }
-            Deed::InstallLeaf { profile, chain } => placed(self.install_leaf(profile, chain))?,
+            Deed::InstallLeaf { profile, chain } => self.install_leaf(profile, chain)?,
             Deed::Keep(file) => {
                 let path = self.path(file);
-                placed(self.copy(file, &path, &before(&path)))?;
+                self.copy(file, &path, &before(&path))?;
             }
             Deed::PutBack(file) => {
                 let path = self.path(file);
-                placed(self.copy(file, &before(&path), &path))?;
-                placed(removed(&before(&path)))?;
+                self.copy(file, &before(&path), &path)?;
+                atomic_file::remove(&before(&path))?;
             }
-            Deed::EraseBefore(file) => placed(removed(&before(&self.path(file))))?,
-            Deed::Service { service, verb } => match self.services {
-                None => {
-                    return Err(no_service_manager("").into());
-                }
-                Some(services) => services
-                    .act(verb, service, &*self.clock)
-                    .await
-                    .map_err(|error| DeedError::of(&error))?,
-            },
-            Deed::Pin(version) => {
-                pin::pin(version, &*self.clock).await.map_err(|error| DeedError::of(&error))?;
+            Deed::EraseBefore(file) => atomic_file::remove(&before(&self.path(file)))?,
+            Deed::Service { service, verb } => {
+                let services = self.services.ok_or_else(|| no_service_manager(""))?;
+                services.act(verb, service, &*self.clock).await?;
             }
-            Deed::TrimOutputs => output::trim_all().map_err(|error| DeedError::of(&error))?,
+            Deed::Pin(version) => pin::pin(version, &*self.clock).await?,
+            Deed::TrimOutputs => output::trim_all()?,
         }
         Ok(Done::Done)
     }

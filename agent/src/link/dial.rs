@@ -154,7 +154,7 @@ pub(crate) async fn dial(
         .export_keying_material(Exporter::default(), EXPORTER_LABEL, None)
         .map_err(DialError::Config)?;
     #[cfg(feature = "tap")]
-    let stream = super::tap::Tap::new(stream);
+    let stream = super::tap::tap(stream, super::tap::place());
     let channel = channel_over(stream, Some(KEEP_ALIVE)).await.map_err(DialError::Channel)?;
     Ok(Connection { coordinator: Coordinator::over(channel, MESSAGE_BYTES_MAX), exporter })
 }

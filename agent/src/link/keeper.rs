@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dial::{Dial, Purpose, dial};
 use super::error::LinkError;
-use super::stream::{Event, Stream};
+use super::stream::{Latest, Stream};
 use crate::identity::{Folder, Identity, is_due, known_good_first, listed, renew};
 use crate::node::{Patience, Pins};
 
@@ -36,9 +36,6 @@ const REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30), Duration
 const RENEW_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
 /// A cause that stays the same is logged again after this time.
 const LOG_AGAIN: Duration = Duration::from_secs(3600);
-
-/// The latest word of the coordinator; a message that cannot be used, or a refusal, is told as the problem it is.
-pub(crate) type Latest = Option<Result<Desired, Told>>;
 
 /// The task.
 pub(crate) struct Link {
@@ -186,12 +183,12 @@ impl Link {
         loop {
             let renewal = self.is_due(&stream).then(|| self.renewal.until().unwrap_or_default());
             match stream.exchange(&mut self.wires.report, renewal).await {
-                Ok(Event::Desired(desired)) => {
+                Ok(Some(desired)) => {
                     self.streams.reset();
                     self.refusals.reset();
-                    self.take(*desired, &stream.endpoint);
+                    self.take(desired, &stream.endpoint);
                 }
-                Ok(Event::Other) => {}
+                Ok(None) => {}
                 Err(error) => {
                     // one that was moved away from ends by itself, and a refusal is told by the caller
                     let is_left = stream.generation != self.identity.generation;

@@ -14,4 +14,5 @@ mod verifier;
 
 pub use dial::{BoxedStream, Dial, Stream};
 pub(crate) use dial::{Purpose, Tcp, dial};
-pub(crate) use keeper::{Latest, Link, LinkWires};
+pub(crate) use keeper::{Link, LinkWires};
+pub(crate) use stream::Latest;

@@ -21,6 +21,10 @@ const ATTACH_DEADLINE: Duration = Duration::from_secs(10);
 /// A report when nothing changed (promise 12).
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The latest word of the coordinator; a message that cannot be used, or a refusal, is told as the
+/// problem it is.
+pub(crate) type Latest = Option<Result<Desired, Told>>;
+
 /// A stream.
 pub(super) struct Stream {
     /// Of the identity that it was dialled with.
@@ -33,14 +37,6 @@ pub(super) struct Stream {
     outbox: Outbox,
     /// When a report is sent though nothing changed.
     minute: BootTime,
-}
-
-/// What a stream waited for.
-pub(super) enum Event {
-    /// A word of the coordinator, or why it cannot be understood.
-    Desired(Box<Result<Desired, Told>>),
-    /// Something of the stream's own, or its time is up.
-    Other,
 }
 
 impl Stream {
@@ -61,21 +57,21 @@ impl Stream {
         Ok(Self { generation, endpoint, coordinator, clock, down, up, outbox, minute })
     }
 
-    /// Waits for one thing to do, and does it; for nothing after `until`.
+    /// Waits for one thing to do, and does it; for nothing after `until`. Returns a word of the
+    /// coordinator.
     pub(super) async fn exchange(
         &mut self,
         report: &mut watch::Receiver<Option<Report>>,
         until: Option<BootTime>,
-    ) -> Result<Event, LinkError> {
+    ) -> Result<Latest, LinkError> {
         let clock = &*self.clock;
         tokio::select! {
             // cancel-safe: each polls and keeps what it has not yet given (proto, tokio docs)
             desired = self.down.next() => {
                 let desired = desired.map_err(LinkError::Refused)?.ok_or(LinkError::Ended)?;
-                let desired = desired.map_err(|(generation, error)| {
+                return Ok(Some(desired.map_err(|(generation, error)| {
                     Told::new(format!("cannot take over generation {generation}"), &error)
-                });
-                return Ok(Event::Desired(Box::new(desired)));
+                })));
             }
             changed = report.changed() => {
                 changed.map_err(|_| LinkError::Stopping)?;
@@ -92,7 +88,7 @@ impl Stream {
             }
             () = clock.sleep_until(until.unwrap_or_default()), if until.is_some() => {}
         }
-        Ok(Event::Other)
+        Ok(None)
     }
 }
 

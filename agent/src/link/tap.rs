@@ -1,60 +1,36 @@
-//! For tests: both directions of what goes between TLS and HTTP/2, appended to the file that `PILASTER_TAP` names.
+//! For tests: both directions of what goes between TLS and HTTP/2, appended to the file that
+//! `PILASTER_TAP` names.
 //!
-//! Only with the cargo feature `tap`, which no release has. A test looks there for key bytes (promise 1).
+//! Only with the cargo feature `tap`, which no release has. A test looks there for key bytes
+//! (promise 1).
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, join, split};
+use tokio_util::io::{InspectReader, InspectWriter};
 
-/// A stream whose bytes are copied.
-pub(super) struct Tap<S> {
+/// Where the copy goes.
+pub(super) fn place() -> Option<OsString> {
+    std::env::var_os("PILASTER_TAP")
+}
+
+/// `stream`, whose bytes are copied.
+pub(super) fn tap<S: AsyncRead + AsyncWrite>(
     stream: S,
-    file: Option<File>,
-}
-
-impl<S> Tap<S> {
-    pub(super) fn new(stream: S) -> Self {
-        let open = |path| OpenOptions::new().create(true).append(true).open(path).ok();
-        Self { stream, file: std::env::var_os("PILASTER_TAP").and_then(open) }
-    }
-
-    fn copy(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        Poll::Ready(self.copy(&buf.filled()[before..]))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
-        Poll::Ready(self.copy(&buf[..written]).map(|()| written))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    place: Option<OsString>,
+) -> impl AsyncRead + AsyncWrite + Unpin {
+    let file = place.and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());
+    let file = file.map(Arc::new);
+    let copy = move |bytes: &[u8]| {
+        if let Some(mut file) = file.as_deref() {
+            file.write_all(bytes).expect("a test has room for its copy");
+        }
+    };
+    let (down, up) = split(stream);
+    join(InspectReader::new(down, copy.clone()), InspectWriter::new(up, copy))
 }
 
 #[cfg(test)]
@@ -67,12 +43,11 @@ mod tests {
     async fn both_directions_are_copied() {
         let place = tempfile::NamedTempFile::new().expect("a file");
         let (here, mut there) = tokio::io::duplex(64);
-        let file = OpenOptions::new().append(true).open(place.path()).ok();
-        let mut tap = Tap { stream: here, file };
-        tap.write_all(b"up ").await.expect("writes");
+        let mut tapped = tap(here, Some(place.path().into()));
+        tapped.write_all(b"up ").await.expect("writes");
         there.write_all(b"down").await.expect("writes");
         let mut word = [0; 4];
-        tap.read_exact(&mut word).await.expect("reads");
+        tapped.read_exact(&mut word).await.expect("reads");
         assert_eq!(std::fs::read(place.path()).expect("reads"), b"up down");
     }
 }

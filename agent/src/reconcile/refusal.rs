@@ -10,7 +10,7 @@ use pilaster_common::profile::Profile;
 use pilaster_common::templates::TEMPLATES;
 use pilaster_proto::facts::InstalledEtcd;
 
-use crate::host::ETCD_USER;
+use crate::host::{ETCD_USER, INSTALL_ETCD};
 
 /// What stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,65 +60,60 @@ fn versions() -> String {
     versions.join(" and ")
 }
 
-impl Help for Refusal {
-    fn help(&self) -> Option<String> {
-        const INSTALL: &str =
-            "apk add etcd etcd-ctl (Alpine), or apt-get install etcd-server etcd-client (Debian)";
-        Some(match self {
+impl Refusal {
+    /// Its stable number, and what to do about it.
+    fn guide(&self) -> (Code, String) {
+        let (code, help) = match self {
             Self::OldEpoch { .. } | Self::OldGeneration { .. } => {
-                "was an old backup of the coordinator put back? its log tells".into()
+                (code::OLD_STATE, "was an old backup of the coordinator put back? its log tells")
             }
-            Self::Template { .. } => "bring agent and coordinator to the same release".into(),
-            Self::OtherAddress { .. } => {
-                "give the interface that address, or put the new one into the spec: coordctl apply"
-                    .into()
+            Self::Template { .. } => {
+                (code::TEMPLATE, "bring agent and coordinator to the same release")
             }
-            Self::NoEtcd(told) => told.help.clone(),
-            Self::NoEtcdUser => format!("install it: {INSTALL}"),
-            Self::BadValue(error) => return error.help(),
-            Self::Replaced { got, .. } => format!(
-                "install etcd 3.{} again before this node or its etcd restarts; its files stay as they are",
-                got.minor
+            Self::OtherAddress { .. } => (
+                code::OTHER_ADDRESS,
+                "give the interface that address, or put the new one into the spec: coordctl apply",
             ),
-            Self::OtherVersion { .. } | Self::OtherHost { .. } => {
-                "the coordinator renders for what this node reports; if this stays, read its log"
-                    .into()
+            Self::NoEtcd(told) => (code::NO_ETCD, &told.help[..]),
+            Self::NoEtcdUser => return (code::NO_ETCD_USER, format!("install it: {INSTALL_ETCD}")),
+            Self::BadValue(error) => return (code::BAD_VALUE, error.help().unwrap_or_default()),
+            Self::Replaced { got, .. } => {
+                let help = format!(
+                    "install etcd 3.{} again before this node or its etcd restarts; its files stay as they are",
+                    got.minor
+                );
+                return (code::OTHER_ETCD, help);
             }
+            Self::OtherVersion { .. } | Self::OtherHost { .. } => (
+                code::OTHER_ETCD,
+                "the coordinator renders for what this node reports; if this stays, read its log",
+            ),
             Self::HostsUnreadable => {
-                "write it anew as plain text, then this goes on by itself".into()
+                (code::HOSTS_UNREADABLE, "write it anew as plain text, then this goes on by itself")
             }
-            Self::PortsTaken { .. } => "stop that process, or move it to other ports".into(),
+            Self::PortsTaken { .. } => {
+                (code::PORTS_TAKEN, "stop that process, or move it to other ports")
+            }
             Self::OtherNode { .. }
             | Self::NotAMember
             | Self::OtherText { .. }
             | Self::ForeignName { .. }
             | Self::ForeignAddress { .. }
-            | Self::TwoOfAProfile { .. } => {
-                "nothing was written; the coordinator is of another release, or not to be trusted"
-                    .into()
-            }
-        })
+            | Self::TwoOfAProfile { .. } => (
+                code::FOREIGN_STATE,
+                "nothing was written; the coordinator is of another release, or not to be trusted",
+            ),
+        };
+        (code, help.into())
+    }
+}
+
+impl Help for Refusal {
+    fn help(&self) -> Option<String> {
+        Some(self.guide().1)
     }
 
     fn code(&self) -> Code {
-        match self {
-            Self::OldEpoch { .. } | Self::OldGeneration { .. } => code::OLD_STATE,
-            Self::Template { .. } => code::TEMPLATE,
-            Self::OtherAddress { .. } => code::OTHER_ADDRESS,
-            Self::NoEtcd(_) => code::NO_ETCD,
-            Self::OtherVersion { .. } | Self::OtherHost { .. } | Self::Replaced { .. } => {
-                code::OTHER_ETCD
-            }
-            Self::BadValue(_) => code::BAD_VALUE,
-            Self::NoEtcdUser => code::NO_ETCD_USER,
-            Self::HostsUnreadable => code::HOSTS_UNREADABLE,
-            Self::PortsTaken { .. } => code::PORTS_TAKEN,
-            Self::OtherNode { .. }
-            | Self::NotAMember
-            | Self::OtherText { .. }
-            | Self::ForeignName { .. }
-            | Self::ForeignAddress { .. }
-            | Self::TwoOfAProfile { .. } => code::FOREIGN_STATE,
-        }
+        self.guide().0
     }
 }

@@ -13,6 +13,7 @@ use pilaster_common::etcd_conf::{BadVersion, Processor};
 use pilaster_proto::facts::InstalledEtcd;
 
 use crate::host::exec::{RunError, run};
+use crate::host::file::INSTALL_ETCD;
 
 /// A second on a Pi that has just booted; one that hangs keeps nobody waiting.
 const VERSION_DEADLINE: Duration = Duration::from_secs(10);
@@ -32,10 +33,7 @@ pub(in crate::host) enum BadEtcd {
 
 impl Help for BadEtcd {
     fn help(&self) -> Option<String> {
-        Some(
-            "install it: apk add etcd etcd-ctl (Alpine), or apt-get install etcd-server etcd-client (Debian)"
-                .into(),
-        )
+        Some(format!("install it: {INSTALL_ETCD}"))
     }
 
     fn code(&self) -> Code {
