@@ -1,12 +1,13 @@
 //! The audit log: who did what to what, as lines of JSON in a file that is only ever appended to.
 //!
-//! Kept apart from the store, so that restoring an old store does not forget a denial. One thread writes;
+//! Kept apart from the store, so that restoring an old store does not forget a denial. One task writes;
 //! what waits shares one sync. Acts of people are on the disk before they are answered; joining and renewing do not wait.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;
@@ -76,7 +77,7 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Opens the log for appending, 0600.
+    /// Opens the log for appending, 0600, and starts the task that writes it: it ends with the log.
     ///
     /// # Errors
     /// When the file cannot be opened.
@@ -85,26 +86,28 @@ impl AuditLog {
         let file =
             OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(fail)?;
         let (queue, entries) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("audit".into());
-        thread.spawn(move || write_loop(file, entries)).map_err(fail)?;
+        tokio::spawn(write_loop(Arc::new(file), entries));
         Ok(Self { queue })
     }
 
     /// Writes an entry and waits until it is on the disk.
     pub async fn write(&self, entry: Entry) {
         let (written, done) = oneshot::channel();
-        drop(self.queue.send((entry, Some(written))).await); // the thread has told why it ended
+        drop(self.queue.send((entry, Some(written))).await); // the task ends with the log
         drop(done.await);
     }
 
     /// Writes an entry with the next ones.
     pub async fn note(&self, entry: Entry) {
-        drop(self.queue.send((entry, None)).await); // the thread has told why it ended
+        drop(self.queue.send((entry, None)).await); // the task ends with the log
     }
 }
 
-fn write_loop(mut file: File, mut entries: mpsc::Receiver<(Entry, Option<oneshot::Sender<()>>)>) {
-    while let Some(first) = entries.blocking_recv() {
+async fn write_loop(
+    file: Arc<File>,
+    mut entries: mpsc::Receiver<(Entry, Option<oneshot::Sender<()>>)>,
+) {
+    while let Some(first) = entries.recv().await {
         let mut lines = String::new();
         let mut waiting = Vec::new();
         let mut next = Some(first);
@@ -114,9 +117,14 @@ fn write_loop(mut file: File, mut entries: mpsc::Receiver<(Entry, Option<oneshot
             waiting.extend(written);
             next = entries.try_recv().ok();
         }
-        if let Err(error) = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()) {
-            tracing::error!("cannot write the audit log: {error}; lost: {lines}");
-        }
+        let file = Arc::clone(&file);
+        let write = move || {
+            if let Err(error) = (&*file).write_all(lines.as_bytes()).and_then(|()| file.sync_data())
+            {
+                tracing::error!("cannot write the audit log: {error}; lost: {lines}");
+            }
+        };
+        drop(tokio::task::spawn_blocking(write).await); // it does not panic
         for written in waiting {
             let _ = written.send(()); // one who no longer waits has lost nothing
         }

@@ -1,10 +1,13 @@
 //! TLS as both sides do it: ring, TLS 1.3 only, no resumption, and gRPC over a stream of our own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use pilaster_common::clock::Clock;
 use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls_pki_types::CertificateDer;
+use rustls::time_provider::TimeProvider;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 #[doc(hidden)]
 pub use rustls;
@@ -31,6 +34,18 @@ pub fn server_config() -> rustls::ConfigBuilder<rustls::ServerConfig, rustls::Wa
     rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("ring has TLS 1.3")
+}
+
+/// The time by which certificates are held: that of a clock of ours.
+#[derive(Debug)]
+pub struct ByClock(pub Arc<dyn Clock>);
+
+impl TimeProvider for ByClock {
+    /// What lies before 1970 is 1970.
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().unix()).unwrap_or(0);
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
 }
 
 /// These certificates as trust anchors.

@@ -27,6 +27,7 @@ pub mod prove;
 pub mod report;
 pub mod search;
 mod wait;
+pub mod world;
 
 pub use binaries::Binaries;
 pub use error::LabError;

@@ -6,7 +6,6 @@
 //! was faster it is done again from a fresh read.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use pilaster_common::error::{Help, Told};
@@ -15,7 +14,7 @@ use pilaster_proto::admin::v1::admin_server::Admin;
 use pilaster_proto::status::to_status;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 use super::show::{Show, watch};
@@ -133,8 +132,6 @@ impl AdminService {
     }
 }
 
-type Told1 = Result<pb::Answer, Status>;
-
 #[tonic::async_trait]
 impl Admin for AdminService {
     async fn call(&self, request: Request<pb::Command>) -> Result<Response<pb::Answer>, Status> {
@@ -152,12 +149,13 @@ impl Admin for AdminService {
             Show::<show::Access>::NAME => call.ask::<Show<show::Access>>().await,
             Show::<show::Certificates>::NAME => call.ask::<Show<show::Certificates>>().await,
             Show::<show::Nodes>::NAME => call.ask::<Show<show::Nodes>>().await,
+            Show::<show::Rotation>::NAME => call.ask::<Show<show::Rotation>>().await,
             Show::<show::Status>::NAME => call.ask::<Show<show::Status>>().await,
             _ => Err(unknown(&name)),
         }
     }
 
-    type WatchStream = Pin<Box<dyn Stream<Item = Told1> + Send>>;
+    type WatchStream = ReceiverStream<Result<pb::Answer, Status>>;
 
     async fn watch(
         &self,
@@ -166,12 +164,15 @@ impl Admin for AdminService {
         let pb::Command { name, json } = request.into_inner();
         let coordinator = Arc::clone(&self.coordinator);
         let states: Self::WatchStream = match name.as_str() {
-            Show::<show::Status>::NAME => {
-                Box::pin(watch::<show::Status>(coordinator, read(&json)?).await?)
+            Show::<show::Access>::NAME => watch::<show::Access>(coordinator, read(&json)?).await?,
+            Show::<show::Certificates>::NAME => {
+                watch::<show::Certificates>(coordinator, read(&json)?).await?
             }
+            Show::<show::Nodes>::NAME => watch::<show::Nodes>(coordinator, read(&json)?).await?,
             Show::<show::Rotation>::NAME => {
-                Box::pin(watch::<show::Rotation>(coordinator, read(&json)?).await?)
+                watch::<show::Rotation>(coordinator, read(&json)?).await?
             }
+            Show::<show::Status>::NAME => watch::<show::Status>(coordinator, read(&json)?).await?,
             _ => return Err(unknown(&name)),
         };
         Ok(Response::new(states))

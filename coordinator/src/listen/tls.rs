@@ -31,6 +31,7 @@ pub(crate) fn server_config(
         Some(clients) => tls::server_config().with_client_cert_verifier(clients),
     };
     let mut config = builder.with_cert_resolver(Arc::clone(own) as Arc<dyn ResolvesServerCert>);
+    config.time_provider = Arc::new(tls::ByClock(Arc::clone(&own.clock)));
     config.alpn_protocols = vec![tls::ALPN.to_vec()];
     // rustls does not ask the verifier again on resumption: there is none.
     config.session_storage = Arc::new(NoServerSessionStorage {});

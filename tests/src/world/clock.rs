@@ -1,0 +1,46 @@
+//! The world's time: it passes as tokio's does, which a test may pause; and its wall clocks can be set.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use pilaster_common::clock::{BootTime, Clock, Sleep, Timestamp};
+use tokio::time::Instant;
+
+/// 2027-01-15, when every world begins.
+const BEGIN: Timestamp = Timestamp::from_unix(1_800_000_000);
+/// The machines were switched on an hour before.
+const UPTIME: Duration = Duration::from_secs(3600);
+
+/// The clock of every machine in the world.
+#[derive(Debug)]
+pub struct WorldClock {
+    began: Instant,
+    ahead: Mutex<Duration>,
+}
+
+impl WorldClock {
+    #[expect(clippy::disallowed_methods, reason = "it is the world's clock")]
+    pub(super) fn begin() -> Self {
+        Self { began: Instant::now(), ahead: Mutex::default() }
+    }
+
+    /// Sets every wall clock forward, as if the machines had been asleep: nothing else moves.
+    pub fn step(&self, span: Duration) {
+        *self.ahead.lock().expect("no holder panics") += span;
+    }
+}
+
+impl Clock for WorldClock {
+    fn now(&self) -> Timestamp {
+        BEGIN.plus(self.began.elapsed() + *self.ahead.lock().expect("no holder panics"))
+    }
+
+    fn boot(&self) -> BootTime {
+        BootTime::from_boot(UPTIME + self.began.elapsed())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it is the world's clock")]
+    fn sleep(&self, span: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(span))
+    }
+}
