@@ -1,4 +1,5 @@
-//! The one place that writes to the person: data to stdout, progress and errors to stderr. A closed pipe is no failure.
+//! The one place that writes to the person: data to stdout, progress and errors to stderr. A closed
+//! pipe is no failure.
 
 use std::fmt::Display;
 use std::io::{self, Write};

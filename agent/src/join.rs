@@ -1,8 +1,10 @@
-//! `pilaster-agent join`: trades a one-time token for an identity, then starts the agent (docs/PROTOCOL.md, Join).
+//! `pilaster-agent join`: trades a one-time token for an identity, then starts the agent
+//! (docs/PROTOCOL.md, Join).
 //!
-//! In this order, so that a power cut anywhere can be answered by typing the same line again: checks; a verified connection; the key on
-//! disk; the question; the checked answer on disk, whole; the service started; the token gone. Until the connection is verified, nothing
-//! is written. Keeps promises 1 and 3.
+//! In this order, so that a power cut anywhere can be answered by typing the same line again:
+//! checks; a verified connection; the key on disk; the question; the checked answer on disk, whole;
+//! the service started; the token gone. Until the connection is verified, nothing is written. Keeps
+//! promises 1 and 3.
 
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use pilaster_common::atomic_file;
 use pilaster_common::endpoint::Endpoint;
-use pilaster_common::error::{Help, Told, causes, code};
+use pilaster_common::error::{Help, Told, causes};
 use pilaster_common::failpoint;
 use pilaster_common::name::{NodeId, NodeName};
 use pilaster_common::token::JoinToken;
@@ -27,13 +29,13 @@ use crate::exit::{Exit, Failure};
 use crate::host::{Deed, Known, Service, ServiceVerb, hostname, node_name};
 use crate::identity::{Asked, Folder, Identity, IdentityError, check_reply};
 use crate::link::{Purpose, dial};
-use crate::node::{Patience, Pins};
+use crate::node::{Patience, Pins, answer, told};
 use crate::preflight;
 use crate::run::Parts;
 use crate::settings::Settings;
 
-/// How long an unreachable coordinator is tried unless told otherwise: a workstation that is just being
-/// started.
+/// How long an unreachable coordinator is tried unless told otherwise: a workstation that is just
+/// being started.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 /// Pauses while it cannot be reached.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -65,8 +67,8 @@ pub enum TokenSource {
 /// `pilaster-agent join`.
 ///
 /// # Errors
-/// When something stands in the way, the coordinator refuses, or it cannot be reached for as long as `options` says. Typing the
-/// same line again is always right.
+/// When something stands in the way, the coordinator refuses, or it cannot be reached for as long
+/// as `options` says. Typing the same line again is always right.
 pub async fn join_command(
     settings: &Settings,
     from: &TokenSource,
@@ -96,7 +98,8 @@ pub async fn join(
         Some(identity) if identity.token_id != token.id => {
             Err(already(&identity, &parts.state).into())
         }
-        Some(identity) => start(parts, &identity, "joined before", options).await, // it may have been cut off then
+        // it may have been cut off then
+        Some(identity) => start(parts, &identity, "joined before", options).await,
         None => {
             let known = parts.host.facts().await;
             let node = preflight::check_host(&known, &parts.host.look().await)?;
@@ -114,11 +117,9 @@ fn read_token(source: &TokenSource) -> Result<JoinToken, Told> {
         TokenSource::File(path) => std::fs::File::open(path)
             .and_then(|file| file.take(TOKEN_BYTES_MAX).read_to_string(&mut text)),
     };
-    read.map_err(|error| Told {
-        code: code::OTHER,
-        what: WHAT.into(),
-        cause: format!("cannot read the token from {}: {error}", name(source)),
-        help: "coordctl enroll NODE prints a token; give it by --token-file PATH, or - for standard input".into(),
+    read.map_err(|error| {
+        let cause = format!("cannot read the token from {}: {error}", name(source));
+        told(WHAT, cause, "coordctl enroll NODE prints a token; give it by --token-file PATH, or - for standard input")
     })?;
     text.parse().map_err(|error| Told::new(WHAT, &error))
 }
@@ -132,15 +133,10 @@ fn name(source: &TokenSource) -> String {
 
 fn already(identity: &Identity, state: &Path) -> Told {
     let NodeId { cluster, node } = &identity.node;
-    Told {
-        code: code::OTHER,
-        what: WHAT.into(),
-        cause: format!("it has joined already, as {node} of {cluster}"),
-        help: format!(
-            "nothing needs to be done; to begin anew, move {} away first",
-            state.join("identity").display()
-        ),
-    }
+    let folder = state.join("identity");
+    let help =
+        format!("nothing needs to be done; to begin anew, move {} away first", folder.display());
+    told(WHAT, format!("it has joined already, as {node} of {cluster}"), help)
 }
 
 /// Gets an identity with `token` and makes it the current one.
@@ -219,10 +215,10 @@ async fn ask(
         boot_id: known.boot_id.clone(),
         nonce,
     };
-    let reply = parts.clock.within(ANSWER_DEADLINE, connection.coordinator.join(request)).await;
+    let question = connection.coordinator.join(request);
+    let reply = answer(ANSWER_DEADLINE, &*parts.clock, question).await;
     failpoint!("join.sent"); // the answer has come, or was lost: not looked at yet
-    let silent = || format!("no answer within {} s", ANSWER_DEADLINE.as_secs());
-    let reply = reply.ok_or_else(|| Unanswered::Passing(silent()))?.map_err(unanswered)?;
+    let reply = reply.map_err(unanswered)?;
     let asked = Asked { address: endpoint, node, token_id: token.id, pins: &pins, nonce };
     check_reply(&asked, key, reply, parts.clock.now())
         .map_err(|error| Unanswered::Final(Told::new(ANSWER, &error)))
@@ -234,12 +230,8 @@ fn in_the_way(error: &impl Help) -> Unanswered {
 
 fn nonce() -> Result<[u8; 16], Told> {
     let mut nonce = [0; 16];
-    SystemRandom::new().fill(&mut nonce).map_err(|_| Told {
-        code: code::OTHER,
-        what: WHAT.into(),
-        cause: "the operating system gives no random bytes".into(),
-        help: String::new(),
-    })?;
+    let drawn = SystemRandom::new().fill(&mut nonce);
+    drawn.map_err(|_| told(WHAT, "the operating system gives no random bytes", ""))?;
     Ok(nonce)
 }
 
@@ -265,17 +257,11 @@ fn unanswered(error: CallError) -> Unanswered {
 }
 
 fn gave_up(options: &JoinOptions, cause: &str) -> Failure {
-    let told = Told {
-        code: code::OTHER,
-        what: WHAT.into(),
-        cause: format!(
-            "cannot reach the coordinator at {} for {} s: {cause}",
-            options.coordinator,
-            options.give_up_after.as_secs()
-        ),
-        help: "check that pilaster-coordinator runs there and that the address and port are right; the token stays good".into(),
-    };
-    Failure { told, exit: Exit::Unreachable }
+    let JoinOptions { coordinator, give_up_after, .. } = options;
+    let seconds = give_up_after.as_secs();
+    let cause = format!("cannot reach the coordinator at {coordinator} for {seconds} s: {cause}");
+    let help = "check that pilaster-coordinator runs there and that the address and port are right; the token stays good";
+    Failure { told: told(WHAT, cause, help), exit: Exit::Unreachable }
 }
 
 /// A token that has served opens nothing more; its file is removed all the same.
@@ -293,7 +279,8 @@ fn is_plain_file(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
-/// Starts the agent at each boot and now. One that runs already without an identity finds it by itself.
+/// Starts the agent at each boot and now. One that runs already without an identity finds it by
+/// itself.
 async fn start(
     parts: &Parts,
     identity: &Identity,

@@ -1,7 +1,8 @@
-//! The agent: runs on each node, makes its keys, reports its facts, and brings the node to what the coordinator wants.
+//! The agent: runs on each node, makes its keys, reports its facts, and brings the node to what the
+//! coordinator wants.
 //!
-//! `main.rs` reads the arguments and calls one of three stories: [`join_command()`] (once, with a token), [`run()`] (the daemon) and
-//! [`status()`].
+//! `main.rs` reads the arguments and calls one of three stories: [`join_command()`] (once, with a
+//! token), [`run()`] (the daemon) and [`status()`].
 //!
 //! ```text
 //!  run, join, status ──▶ reconcile ──▶ trial, certificates ──▶ link, identity, etcd ──▶ host ──▶ node
@@ -11,11 +12,14 @@
 //!                                   └──state── etcd (loopback)
 //! ```
 //!
-//! A room imports only those to its right. Three tasks live as long as the daemon ([`spawn()`]): `link::keeper` keeps one stream to the
-//! coordinator, `reconcile::reconciler` owns all that is done to the node, `etcd::watch` asks the member on loopback how it is. Latest
-//! state travels between them in `watch` channels, so nothing queues up and nothing depends on a message arriving once. What decides
-//! (`reconcile::decide`, `trial`) is pure. All that is outside comes in as [`Parts`], so that a test runs the same agent in memory.
-//! Not here: which names a certificate gets, and when etcd may start: the coordinator says so (promises 2, 5).
+//! A room imports only those to its right. Three tasks live as long as the daemon ([`spawn()`]):
+//! `link::keeper` keeps one stream to the coordinator, `reconcile::reconciler` owns all that is
+//! done to the node, `etcd::watch` asks the member on loopback how it is. Latest state travels
+//! between them in `watch` channels, so nothing queues up and nothing depends on a message arriving
+//! once. What decides (`reconcile::decide`, `trial`) is pure. All that is outside comes in as
+//! [`Parts`], so that a test runs the same agent in memory.
+//! Not here: which names a certificate gets, and when etcd may start: the coordinator says so
+//! (promises 2, 5).
 
 mod certificates;
 mod console;

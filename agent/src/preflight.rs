@@ -1,16 +1,17 @@
 //! What must hold on this host before a join dials anyone, so that nothing is left half done.
 
-use pilaster_common::error::{Told, code};
+use pilaster_common::error::Told;
 use pilaster_common::name::NodeName;
 
 use crate::host::{ETCD_USER, INSTALL_ETCD, Known, Seen, no_service_manager, node_name};
+use crate::node::told;
 
 /// Whether the one who runs this may do what a join does.
 pub(crate) fn check_root() -> Result<(), Told> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
     }
-    Err(told("this is not run as root, who owns what it writes", "run it with doas or sudo"))
+    Err(told(WHAT, "this is not run as root, who owns what it writes", "run it with doas or sudo"))
 }
 
 /// Checks the host. Returns the node's name.
@@ -22,16 +23,19 @@ pub(crate) fn check_host(known: &Known, seen: &Seen) -> Result<NodeName, Told> {
     }
     if !seen.etcd_user {
         return Err(told(
+            WHAT,
             format!("there is no user {ETCD_USER}, as whom etcd is to run"),
-            &format!("install etcd, whose package makes it: {INSTALL_ETCD}"),
+            format!("install etcd, whose package makes it: {INSTALL_ETCD}"),
         ));
     }
     if known.facts.service_manager.is_none() {
-        return Err(no_service_manager(WHAT)); // the agent could not run here: the token would be lost on it
+        // the agent could not run here: the token would be lost on it
+        return Err(no_service_manager(WHAT));
     }
     if !seen.port_holders.is_empty() {
         let holders: Vec<_> = seen.port_holders.iter().map(ToString::to_string).collect();
         return Err(told(
+            WHAT,
             format!("{}; etcd needs 2379, 2380 and 2381", holders.join(", ")),
             "stop that process, or move it to other ports, then join again",
         ));
@@ -40,10 +44,6 @@ pub(crate) fn check_host(known: &Known, seen: &Seen) -> Result<NodeName, Told> {
 }
 
 const WHAT: &str = "this node cannot join";
-
-fn told(cause: impl Into<String>, help: &str) -> Told {
-    Told { code: code::OTHER, what: WHAT.into(), cause: cause.into(), help: help.into() }
-}
 
 #[cfg(test)]
 mod tests {

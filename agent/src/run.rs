@@ -1,11 +1,12 @@
-//! `pilaster-agent run`: puts the real parts together, starts the three tasks, and ends them together.
+//! `pilaster-agent run`: puts the real parts together, starts the three tasks, and ends them
+//! together.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use pilaster_common::clock::{Clock, SystemClock};
-use pilaster_common::error::{Told, code};
+use pilaster_common::error::Told;
 use pilaster_common::name::{NodeId, NodeName};
 use pilaster_common::paths;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +19,7 @@ use crate::exit::Failure;
 use crate::host::{Host, System, has_services, no_service_manager};
 use crate::identity::{Folder, Identity, IdentityError};
 use crate::link::{Dial, Link, LinkWires, Tcp};
+use crate::node::told;
 use crate::reconcile::{Memory, Reconciler, STATUS_FILE, Wires};
 use crate::settings::Settings;
 
@@ -59,10 +61,12 @@ impl Parts {
     }
 }
 
-/// Runs until SIGTERM. Without an identity it waits for one, saying so once: a package may start it before the node has joined.
+/// Runs until SIGTERM. Without an identity it waits for one, saying so once: a package may start it
+/// before the node has joined.
 ///
 /// # Errors
-/// When there is no service manager, or a task ends by itself: the service manager starts the agent again.
+/// When there is no service manager, or a task ends by itself: the service manager starts the agent
+/// again.
 pub async fn run(settings: Settings) -> Result<(), Failure> {
     if !has_services() {
         return Err(no_service_manager("cannot run the agent").into());
@@ -73,7 +77,8 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
     let identity = tokio::select! {
         _ = terminate.recv() => return Ok(()), // cancel-safe: tokio docs
         _ = interrupt.recv() => return Ok(()), // cancel-safe: tokio docs
-        identity = wait_for_identity(paths::AGENT_STATE.as_ref(), clock) => identity, // reads only: nothing is lost when dropped
+        // reads only: nothing is lost when dropped
+        identity = wait_for_identity(paths::AGENT_STATE.as_ref(), clock) => identity,
     };
     let NodeId { cluster, node } = &identity.node;
     let parts = Parts::of_this_host(node.clone(), &settings);
@@ -138,7 +143,8 @@ pub fn spawn(parts: Parts, identity: Identity, shutdown: &CancellationToken) -> 
     tasks
 }
 
-/// No core dumps, and no other process of this user may read this one's memory: it holds keys (promise 1).
+/// No core dumps, and no other process of this user may read this one's memory: it holds keys
+/// (promise 1).
 pub fn harden() {
     use nix::sys::{prctl, resource};
     let core = resource::setrlimit(resource::Resource::RLIMIT_CORE, 0, 0);
@@ -148,15 +154,10 @@ pub fn harden() {
 }
 
 fn no_signals(error: &std::io::Error) -> Told {
-    Told { what: "cannot wait for signals".into(), cause: error.to_string(), ..Told::default() }
+    told("cannot wait for signals", error.to_string(), "")
 }
 
 fn task_ended() -> Failure {
-    Told {
-        code: code::OTHER,
-        what: "the agent ends".into(),
-        cause: "one of its tasks ended by itself".into(),
-        help: "the lines above tell why; OpenRC starts it again".into(),
-    }
-    .into()
+    let help = "the lines above tell why; OpenRC starts it again";
+    told("the agent ends", "one of its tasks ended by itself", help).into()
 }

@@ -10,8 +10,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings from the environment, then from `/etc/conf.d/pilaster-agent`, since a command typed by hand does not
-    /// get what OpenRC exports. What is not set, or not understood, has its default.
+    /// Reads the settings from the environment, then from `/etc/conf.d/pilaster-agent`, since a
+    /// command typed by hand does not get what OpenRC exports. What is not set, or not understood,
+    /// has its default.
     pub fn read() -> Self {
         let file = std::fs::read_to_string(SETTINGS_FILE).unwrap_or_default();
         let set = |name| {

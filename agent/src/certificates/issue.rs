@@ -1,7 +1,8 @@
-//! Has new keys certified, and holds each answer against what was wanted before anything is written.
+//! Has new keys certified, and holds each answer against what was wanted before anything is
+//! written.
 //!
-//! The host makes the keys and keeps them: here are only the requests, and the chains that come for them
-//! (promise 1). Chain and key go into one file (promise 7), once all chains have passed.
+//! The host makes the keys and keeps them: here are only the requests, and the chains that come for
+//! them (promise 1). Chain and key go into one file (promise 7), once all chains have passed.
 
 use std::time::Duration;
 
@@ -15,10 +16,11 @@ use pilaster_proto::desired::WantedCertificate;
 use pilaster_proto::enrollment::IssueRequest;
 use pilaster_proto::{status, tls};
 use rustls_pki_types::CertificateDer;
+use tonic::Code;
 
 use super::due::is_met_by;
 use crate::host::{Deed, DeedError, Done, Host};
-use crate::node::{BadChain, check_chain};
+use crate::node::{BadChain, answer, check_chain};
 
 /// Three signatures and one durable commit.
 const ISSUE_DEADLINE: Duration = Duration::from_secs(15);
@@ -46,8 +48,8 @@ pub(crate) enum IssueError {
     NoLink,
     #[error(transparent)]
     Keys(#[from] DeedError),
-    #[error("the coordinator did not sign within {} s", .0.as_secs())]
-    Deadline(Duration),
+    #[error("the host made other keys than were asked for")]
+    NoKeys,
     #[error("the coordinator did not sign: {0}")]
     Call(#[from] CallError),
     #[error(transparent)]
@@ -58,15 +60,17 @@ pub(crate) enum IssueError {
 
 impl Help for IssueError {
     fn help(&self) -> Option<String> {
-        if let Self::NoLink | Self::Deadline(_) = self {
-            return Some("it is tried again by itself; is pilaster-coordinator running?".into());
-        }
-        let of_status = match self {
-            Self::Call(CallError::Status(status)) => status::told("", status).help,
+        const AGAIN: &str = "it is tried again by itself; is pilaster-coordinator running?";
+        let help = match self {
+            Self::NoLink => AGAIN.into(),
+            Self::Call(CallError::Status(status)) => match status.code() {
+                Code::DeadlineExceeded | Code::Unavailable => AGAIN.into(),
+                _ => status::told("", status).help,
+            },
             _ => String::new(),
         };
-        let of_status = Some(of_status).filter(|help| !help.is_empty());
-        of_status.or_else(|| Some("the log of pilaster-coordinator tells more".into()))
+        let help = Some(help).filter(|help| !help.is_empty());
+        help.or_else(|| Some("the log of pilaster-coordinator tells more".into()))
     }
 }
 
@@ -97,12 +101,11 @@ pub(crate) async fn issue(
     let coordinator = coordinator.ok_or(IssueError::NoLink)?;
     let profiles: Vec<Profile> = wanted.iter().map(|want| want.profile).collect();
     let csrs = match host.perform(Deed::MakeKeys { profiles: profiles.clone() }).await? {
-        Done::Requests(csrs) => csrs,
-        Done::Done => Vec::new(),
+        Done::Requests(csrs) if csrs.iter().map(|(profile, _)| profile).eq(&profiles) => csrs,
+        _ => return Err(IssueError::NoKeys), // else a chain would pass without its request
     };
     let asked = coordinator.issue(IssueRequest { generation, csrs: csrs.clone() });
-    let reply = clock.within(ISSUE_DEADLINE, asked).await;
-    let reply = reply.ok_or(IssueError::Deadline(ISSUE_DEADLINE))??;
+    let reply = answer(ISSUE_DEADLINE, clock, asked).await?;
     let chains = reply.for_profiles(&profiles)?;
     for ((want, (_, csr)), chain) in wanted.iter().zip(&csrs).zip(&chains) {
         check(want, csr, chain, ca, clock.now())
@@ -111,8 +114,8 @@ pub(crate) async fn issue(
     Ok(profiles.into_iter().zip(chains).collect())
 }
 
-/// The key is the one of the request, the chain holds for the usages of the profile and no other, and
-/// the leaf says what was wanted.
+/// The key is the one of the request, the chain holds for the usages of the profile and no other,
+/// and the leaf says what was wanted.
 fn check(
     want: &WantedCertificate,
     csr: &[u8],

@@ -1,4 +1,5 @@
-//! What etcd shows of each leaf: looked at when the leaf or etcd has changed, otherwise once a minute.
+//! What etcd shows of each leaf: looked at when the leaf or etcd has changed, otherwise once a
+//! minute.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -48,8 +49,8 @@ impl Looks {
         self.last.clear();
     }
 
-    /// Looks for the leaf with this serial, unless that was done just now; `is_tried` while another one
-    /// is kept for it. Comes from `address`, the node's own.
+    /// Looks for the leaf with this serial, unless that was done just now; `is_tried` while another
+    /// one is kept for it. Comes from `address`, the node's own.
     pub(crate) async fn look(
         &mut self,
         profile: Profile,

@@ -1,4 +1,5 @@
-//! etcd's own verdict: `GET /health` on the metrics port, which needs no certificate on loopback (`listen-metrics-urls`).
+//! etcd's own verdict: `GET /health` on the metrics port, which needs no certificate on loopback
+//! (`listen-metrics-urls`).
 
 use std::io;
 use std::net::Ipv4Addr;

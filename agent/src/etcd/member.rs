@@ -1,7 +1,9 @@
-//! What the member says of itself, over its own client port with the client certificate on this node.
+//! What the member says of itself, over its own client port with the client certificate on this
+//! node.
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ use zeroize::Zeroizing;
 use super::messages::{
     Member, MemberListRequest, MemberListResponse, StatusRequest, StatusResponse,
 };
-use super::served::{self, Port, Served};
+use super::served::{self, Served};
 use super::{AskEtcd, health::is_healthy};
 use crate::host::{File, System};
 use crate::node::tls::over;
@@ -46,10 +48,8 @@ const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
 /// Why the member did not answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
-    #[error("cannot read {path}")]
-    Read { path: String, source: io::Error },
-    #[error("{path} is not there yet")]
-    Absent { path: String },
+    #[error("{path} cannot be read, or is not there yet", path = .path.display())]
+    Absent { path: PathBuf },
     #[error(transparent)]
     Pair(#[from] BadPair),
     #[error(transparent)]
@@ -86,8 +86,8 @@ type Open = (Channel, [u8; 32]);
 
 #[tonic::async_trait]
 impl AskEtcd for Loopback {
-    /// `/health` is asked only where there is a leader, since etcd logs two warnings each time that it
-    /// has to say no.
+    /// `/health` is asked only where there is a leader, since etcd logs two warnings each time that
+    /// it has to say no.
     async fn state(&self) -> Option<EtcdState> {
         let answer = self.ask().await;
         let mut state = answer
@@ -99,8 +99,8 @@ impl AskEtcd for Loopback {
 
     async fn served(&self, profile: Profile, address: Ipv4Addr) -> Served {
         let (own, port) = match profile {
-            Profile::Peer => (Profile::Peer, Port::Peer),
-            _ => (Profile::Client, Port::Client),
+            Profile::Peer => (Profile::Peer, ports::PEER),
+            _ => (Profile::Client, ports::CLIENT),
         };
         let (Ok(ca), Ok(leaf)) = (self.read(File::ClientCa), self.read(File::Leaf(own))) else {
             return Served::Unreachable;
@@ -141,10 +141,8 @@ impl Loopback {
     }
 
     fn read(&self, file: File) -> Result<Zeroizing<Vec<u8>>, AskError> {
-        let path = || self.system.path(file).display().to_string();
-        let read = self.system.read(file);
-        let content = read.map_err(|source| AskError::Read { path: path(), source })?;
-        content.ok_or_else(|| AskError::Absent { path: path() })
+        let content = self.system.read(file).ok().flatten();
+        content.ok_or_else(|| AskError::Absent { path: self.system.path(file) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The few messages of etcd's API that the agent uses (etcd: api/etcdserverpb/rpc.proto).
 //!
-//! Written by hand: the `etcd-client` crate needs `protoc` where it is built and brings the whole API. Fields that are not asked for
-//! are passed over by protobuf itself.
+//! Written by hand: the `etcd-client` crate needs `protoc` where it is built and brings the whole
+//! API. Fields that are not asked for are passed over by protobuf itself.
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct StatusRequest {}
@@ -40,7 +40,8 @@ pub(super) struct StatusResponse {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct MemberListRequest {
-    /// `false`: what this member knows, without waiting for a leader (since 3.5; 3.4 always waits for none).
+    /// `false`: what this member knows, without waiting for a leader (since 3.5; 3.4 always waits
+    /// for none).
     #[prost(bool, tag = "1")]
     pub(super) linearizable: bool,
 }

@@ -1,8 +1,9 @@
-//! etcd on loopback ([`AskEtcd`]): is it healthy ([`health`]), what does it say of itself ([`member`]), and
-//! which certificates do its ports show ([`served`]); asked again and again by [`watch`].
+//! etcd on loopback ([`AskEtcd`]): is it healthy ([`health`]), what does it say of itself
+//! ([`member`]), and which certificates do its ports show ([`served`]); asked again and again by
+//! [`watch`].
 //!
-//! [`Loopback`] is the real one: it reads the node's own client certificate with its key, and speaks to
-//! nobody but the member on this host. Nothing is changed.
+//! [`Loopback`] is the real one: it reads the node's own client certificate with its key, and
+//! speaks to nobody but the member on this host. Nothing is changed.
 
 mod health;
 mod member;

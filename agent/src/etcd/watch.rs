@@ -1,4 +1,5 @@
-//! Asks the member how it is, again and again: often while it should be healthy and is not, seldom otherwise.
+//! Asks the member how it is, again and again: often while it should be healthy and is not, seldom
+//! otherwise.
 //!
 //! One task for the daemon's life; it changes nothing. A question that hangs holds up nobody else.
 

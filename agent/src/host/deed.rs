@@ -10,7 +10,6 @@ use super::service::Service;
 
 /// One thing to do to the host. It names all it needs: no choice is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Deed {
     /// Make etcd's folder.
     MakeFolder,
@@ -21,8 +20,8 @@ pub enum Deed {
         /// All of it.
         content: String,
     },
-    /// Make new keys for etcd, and give requests for their certificates. They are kept in memory until
-    /// [`Deed::InstallLeaf`]; what is asked for again gets new ones.
+    /// Make new keys for etcd, and give requests for their certificates. They are kept in memory
+    /// until [`Deed::InstallLeaf`]; what is asked for again gets new ones.
     MakeKeys {
         /// For which.
         profiles: Vec<Profile>,
@@ -56,7 +55,6 @@ pub enum Deed {
 
 /// What can be done to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum ServiceVerb {
     /// Start it now.
     Start,
@@ -66,7 +64,6 @@ pub enum ServiceVerb {
 
 /// What came of a deed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Done {
     /// It is done.
     Done,
@@ -81,6 +78,13 @@ pub struct DeedError {
     code: Code,
     cause: String,
     help: String,
+}
+
+impl DeedError {
+    /// This error, and all below it.
+    pub fn of(error: &impl Help) -> Self {
+        Told::new("", error).into()
+    }
 }
 
 impl From<Told> for DeedError {
@@ -108,7 +112,7 @@ mod tests {
     fn a_deed_and_what_comes_of_it_pass_through_a_pipe() {
         let deed = Deed::InstallLeaf { profile: Profile::Peer, chain: vec![vec![1, 2]] };
         let text = serde_json::to_string(&deed).expect("plain data");
-        assert_eq!(text, r#"{"install-leaf":{"profile":"peer","chain":[[1,2]]}}"#);
+        assert_eq!(text, r#"{"InstallLeaf":{"profile":"peer","chain":[[1,2]]}}"#);
         assert_eq!(serde_json::from_str::<Deed>(&text).expect("the same"), deed);
         let told = Told { code: code::NOT_PINNED, cause: "c".into(), ..Told::default() };
         let error = DeedError::from(told);

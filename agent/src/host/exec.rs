@@ -1,4 +1,5 @@
-//! Runs a command of the system to its end: bounded, in an environment of its own, with what it says kept for the error.
+//! Runs a command of the system to its end: bounded, in an environment of its own, with what it
+//! says kept for the error.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use pilaster_common::error::{Code, Help, code};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-/// How long output is waited for once the command has ended: a daemon that it left behind may hold the pipe open.
+/// How long output is waited for once the command has ended: a daemon that it left behind may hold
+/// the pipe open.
 const OUTPUT_GRACE: Duration = Duration::from_millis(100);
 /// A service script says what is wrong in its last lines.
 const OUTPUT_BYTES_MAX: usize = 2000;

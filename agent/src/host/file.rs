@@ -18,7 +18,6 @@ pub(crate) const INSTALL_ETCD: &str =
 
 /// A file that the agent keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum File {
     /// Rendered.
     Text(NodeFile),

@@ -1,41 +1,26 @@
-//! Keeps small what services append to without end: what etcd says beside its own log (panics, and all that an etcd says which cannot
-//! rotate its log, 3.4), and the agent's log.
+//! Keeps small what services append to without end: what etcd says beside its own log (panics, and
+//! all that an etcd says which cannot rotate its log, 3.4), and the agent's log.
 //!
-//! The file is cut, not moved: its service holds it open, and appends (supervise-daemon: `O_APPEND`).
-//! etcd's folder is etcd's, who could put a link there; so only a plain file of one name is touched.
+//! The file is cut, not moved: its service holds it open, and appends (supervise-daemon:
+//! `O_APPEND`). etcd's folder is etcd's, who could put a link there; so only a plain file of one
+//! name is touched.
 
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::fcntl::OFlag;
-use pilaster_common::atomic_file::{self, Access, ReplaceFileError};
-use pilaster_common::error::Help;
+use pilaster_common::atomic_file::{self, Access};
 use pilaster_common::paths;
+
+use super::deed::DeedError;
+use crate::node::told;
 
 /// With what is kept beside it the card holds at most 5 MiB; a chatty 3.4 writes some 100 kB a day.
 const OUTPUT_BYTES_MAX: u64 = 4 << 20;
 /// Its end, which tells what happened last.
 const OUTPUT_BYTES_KEPT: u64 = 1 << 20;
-
-/// Why it could not be cut.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TrimError {
-    #[error("cannot look at {path}", path = .path.display())]
-    Look { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Keep(#[from] ReplaceFileError),
-}
-
-impl Help for TrimError {
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Look { .. } => None,
-            Self::Keep(error) => error.help(),
-        }
-    }
-}
 
 /// What is kept small, and where its end is put.
 const OUTPUTS: [(&str, &str); 2] =
@@ -48,7 +33,7 @@ pub(super) fn are_overgrown() -> bool {
 }
 
 /// Cuts those that have.
-pub(super) fn trim_all() -> Result<(), TrimError> {
+pub(super) fn trim_all() -> Result<(), DeedError> {
     for (output, before) in OUTPUTS {
         if trim(Path::new(output), Path::new(before))? {
             tracing::info!("cut {output}, whose end is kept");
@@ -61,9 +46,12 @@ fn is_overgrown(metadata: &Metadata) -> bool {
     metadata.is_file() && metadata.nlink() == 1 && metadata.len() > OUTPUT_BYTES_MAX
 }
 
-/// Cuts `output` when it has grown too large, and puts its end into `before`. Returns whether it did.
-fn trim(output: &Path, before: &Path) -> Result<bool, TrimError> {
-    let look = |source| TrimError::Look { path: output.to_owned(), source };
+/// Cuts `output` when it has grown too large, and puts its end into `before`. Returns whether it
+/// did.
+fn trim(output: &Path, before: &Path) -> Result<bool, DeedError> {
+    let look = |error| {
+        DeedError::from(told("", format!("cannot look at {}: {error}", output.display()), ""))
+    };
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let opened = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(output);
     let mut file = match opened {

@@ -1,9 +1,10 @@
-//! Keeps etcd at its minor version while apk upgrades: a cluster's members change theirs one at a time and by intent, never by an
-//! `apk upgrade` on one host.
+//! Keeps etcd at its minor version while apk upgrades: a cluster's members change theirs one at a
+//! time and by intent, never by an `apk upgrade` on one host.
 //!
-//! Where apk's world names `etcd` and no version, it is made to name `etcd~3.6`, by apk itself. A person who wants another version says so
-//! there (`apk add 'etcd~3.7'`): what has a version or a repository's tag is left alone, and so is an etcd that no package brought. It
-//! changes the world and nothing else: apk is asked first what it would do.
+//! Where apk's world names `etcd` and no version, it is made to name `etcd~3.6`, by apk itself. A
+//! person who wants another version says so there (`apk add 'etcd~3.7'`): what has a version or a
+//! repository's tag is left alone, and so is an etcd that no package brought. It changes the world
+//! and nothing else: apk is asked first what it would do.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,9 +19,11 @@ use super::exec::{RunError, run};
 const APK: &str = "/sbin/apk";
 /// What Alpine's package of etcd is called.
 const PACKAGE: &str = "etcd";
-/// Each of the three commands: apk waits for another one for [`LOCK_WAIT`], and reads its database within a second on a Pi.
+/// Each of the three commands: apk waits for another one for [`LOCK_WAIT`], and reads its database
+/// within a second on a Pi.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How long apk waits, in seconds, while another apk holds its database: this very agent may have been started by one.
+/// How long apk waits, in seconds, while another apk holds its database: this very agent may have
+/// been started by one.
 const LOCK_WAIT: &str = "--wait=5";
 
 /// Why etcd's minor version is not pinned.

@@ -27,8 +27,8 @@ pub struct Known {
 pub struct Seen {
     /// Whether etcd's folder is there, root's and 0755.
     pub folder_in_order: bool,
-    /// The files that are there; one with a key only where chain and key fit. One that cannot be read
-    /// counts as absent: it is replaced.
+    /// The files that are there; one with a key only where chain and key fit. One that cannot be
+    /// read counts as absent: it is replaced.
     pub files: BTreeMap<File, SeenFile>,
     /// What these have replaced, while it is kept.
     pub before: BTreeMap<File, SeenFile>,

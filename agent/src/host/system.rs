@@ -1,5 +1,5 @@
-//! The real host: paths from `common::paths`, whole files from `common::atomic_file`, services from the
-//! service manager.
+//! The real host: paths from `common::paths`, whole files from `common::atomic_file`, services from
+//! the service manager.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +12,7 @@ use nix::unistd::User;
 use pilaster_common::atomic_file::{self, Access, ReplaceFileError, Replaced};
 use pilaster_common::certificate;
 use pilaster_common::clock::Clock;
-use pilaster_common::error::{Code, Help, Told, code};
+use pilaster_common::error::{Code, Help, code};
 use pilaster_common::name::NodeName;
 use pilaster_common::node_file::NodeFile;
 use pilaster_common::paths;
@@ -28,7 +28,7 @@ use super::deed::{Deed, DeedError, Done};
 use super::exec::RunError;
 use super::facts::{self, EtcdBinary, PortHolder, global_addresses};
 use super::file::{ETCD_USER, File, INSTALL_ETCD, before};
-use super::output::{self, TrimError};
+use super::output;
 use super::pin::{self, PinError};
 use super::seen::{Known, Seen, SeenFile, SeenService};
 use super::service::{Service, Services, no_service_manager};
@@ -86,13 +86,13 @@ macro_rules! told {
     ($($error:ty),*) => {
         $(impl From<$error> for DeedError {
             fn from(error: $error) -> Self {
-                Told::new("", &error).into()
+                Self::of(&error)
             }
         })*
     };
 }
 
-told!(PlaceError, ReplaceFileError, BadPair, KeyError, RunError, PinError, TrimError);
+told!(PlaceError, ReplaceFileError, BadPair, KeyError, RunError, PinError);
 
 impl System {
     /// For the node of this name, whose cluster uses `interface`.

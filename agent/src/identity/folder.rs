@@ -1,7 +1,9 @@
-//! `/var/lib/pilaster/identity`: the pending key, one folder a generation, and a link to the current one.
+//! `/var/lib/pilaster/identity`: the pending key, one folder a generation, and a link to the
+//! current one.
 //!
-//! More than one generation is there only while a renewal is under way: the first whose stream stands is kept, the others are erased.
-//! A generation is written whole and synced before the link is swapped by one rename: a power cut leaves the old identity or the new.
+//! More than one generation is there only while a renewal is under way: the first whose stream
+//! stands is kept, the others are erased. A generation is written whole and synced before the link
+//! is swapped by one rename: a power cut leaves the old identity or the new.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -136,7 +138,8 @@ impl Folder {
         others.rev().find_map(|other| self.read(other).ok())
     }
 
-    /// The key of a question that was begun, or a new one; on disk before it is used, so that a lost answer can be asked for again.
+    /// The key of a question that was begun, or a new one; on disk before it is used, so that a
+    /// lost answer can be asked for again.
     pub(crate) fn pending_key(&self) -> Result<PrivateKey, IdentityError> {
         let path = self.path.join("pending.pem");
         match atomic_file::read(&path).map(zeroize::Zeroizing::new) {
@@ -183,7 +186,8 @@ impl Folder {
             .map_err(|source| IdentityError::Swap { path: folder, source })
     }
 
-    /// Makes a generation the current one and erases all others with their keys; says whether there were any.
+    /// Makes a generation the current one and erases all others with their keys; says whether there
+    /// were any.
     pub(crate) fn keep_only(&self, generation: u64) -> Result<bool, IdentityError> {
         self.make_current(generation)?;
         let mut erased = false;

@@ -1,5 +1,5 @@
-//! The agent's own identity: its files ([`folder`]), what is taken for an answer to a join or a renewal
-//! ([`reply`]), and how the next one is got ([`renewal`]).
+//! The agent's own identity: its files ([`folder`]), what is taken for an answer to a join or a
+//! renewal ([`reply`]), and how the next one is got ([`renewal`]).
 //!
 //! Not here: how a token becomes one (`crate::join`), and which of two counts (`link`).
 

@@ -1,7 +1,9 @@
-//! The next identity: a new key, certified over the stream that stands, and installed as the next generation (docs/PROTOCOL.md, Staying).
+//! The next identity: a new key, certified over the stream that stands, and installed as the next
+//! generation (docs/PROTOCOL.md, Staying).
 //!
-//! Called by `link::keeper`, which then dials with it; the generation before stays on disk until the new stream stands. A power cut
-//! anywhere is harmless: the coordinator takes both until the new one is used, and a pending key asked for again gets its answer again.
+//! Called by `link::keeper`, which then dials with it; the generation before stays on disk until
+//! the new stream stands. A power cut anywhere is harmless: the coordinator takes both until the
+//! new one is used, and a pending key asked for again gets its answer again.
 
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use tonic::Code;
 
 use super::folder::{Folder, Identity, IdentityError};
 use super::reply::{self, BadReply};
-use crate::node::has_served;
+use crate::node::{answer, has_served};
 
 /// One signature and one durable commit.
 const RENEW_DEADLINE: Duration = Duration::from_secs(15);
@@ -30,8 +32,6 @@ pub(crate) enum RenewError {
     Folder(#[from] IdentityError),
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("the coordinator did not sign within {} s", .0.as_secs())]
-    Deadline(Duration),
     #[error("the coordinator did not sign: {0}")]
     Call(#[from] CallError),
     #[error("the coordinator's answer is refused")]
@@ -40,7 +40,8 @@ pub(crate) enum RenewError {
 
 impl Help for RenewError {}
 
-/// Whether the identity is to be renewed; after two thirds of its life before the first desired state.
+/// Whether the identity is to be renewed; after two thirds of its life before the first desired
+/// state.
 pub(crate) fn is_due(
     wanted: Option<&WantedIdentity>,
     held: &CertificateFacts,
@@ -54,7 +55,8 @@ pub(crate) fn is_due(
     }
 }
 
-/// Gets the identity that follows `identity` from the coordinator, which answers at `address`, and makes it the current one.
+/// Gets the identity that follows `identity` from the coordinator, which answers at `address`, and
+/// makes it the current one.
 pub(crate) async fn renew(
     folder: &Folder,
     identity: &Identity,
@@ -68,9 +70,8 @@ pub(crate) async fn renew(
     }
     failpoint!("renew.key-on-disk");
     let request = RenewRequest { csr: key.to_csr()? };
-    let given = clock.within(RENEW_DEADLINE, coordinator.renew(request)).await;
+    let given = answer(RENEW_DEADLINE, clock, coordinator.renew(request)).await;
     failpoint!("renew.sent"); // the answer has come, or was lost: not looked at yet
-    let given = given.ok_or(RenewError::Deadline(RENEW_DEADLINE))?;
     if given.as_ref().is_err_and(is_about_the_key) {
         folder.forget_pending_key()?; // the next try has another one
     }

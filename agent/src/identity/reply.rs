@@ -1,5 +1,5 @@
-//! Holds the coordinator's answer to a join or a renewal against what was asked. Pure; nothing is written before it
-//! passes.
+//! Holds the coordinator's answer to a join or a renewal against what was asked. Pure; nothing is
+//! written before it passes.
 
 use pilaster_common::certificate;
 use pilaster_common::clock::Timestamp;
@@ -85,7 +85,8 @@ pub(super) fn check_renewal(
     Ok(Identity { generation, installation, node, address, endpoints, token_id, pair, roots })
 }
 
-/// The pair and the roots: the key is the certificate's, the chain holds for a client in the roots, and one of them is trusted already.
+/// The pair and the roots: the key is the certificate's, the chain holds for a client in the roots,
+/// and one of them is trusted already.
 fn trusted(
     pins: &Pins,
     key: PrivateKey,

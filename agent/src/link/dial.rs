@@ -1,7 +1,8 @@
 //! Dials by hand: a stream ([`Dial`]), TLS 1.3, then exactly that stream under gRPC.
 //!
-//! tonic's own TLS hides the exporter to which a join's proof is bound, and its channel may redial behind our back; here a channel has
-//! one connection and ends with it. Called by `join` and by [`super::keeper`].
+//! tonic's own TLS hides the exporter to which a join's proof is bound, and its channel may redial
+//! behind our back; here a channel has one connection and ends with it. Called by `join` and by
+//! [`super::keeper`].
 
 use std::fmt;
 use std::io;
@@ -24,7 +25,8 @@ use super::verifier::{NO_PIN_FITS, PinVerifier};
 use crate::node::Pins;
 use crate::node::tls::over;
 
-/// A TCP connection on a home network stands within milliseconds, over a slow mobile link within seconds.
+/// A TCP connection on a home network stands within milliseconds, over a slow mobile link within
+/// seconds.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// The server drops a handshake after the same time (docs/PROTOCOL.md, One verified connection).
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -127,7 +129,8 @@ impl Dial for Tcp {
     }
 }
 
-/// Connects to the coordinator at `endpoint` and verifies it by `pins`. Nothing is sent before that holds.
+/// Connects to the coordinator at `endpoint` and verifies it by `pins`. Nothing is sent before that
+/// holds.
 pub(crate) async fn dial(
     by: &dyn Dial,
     endpoint: &Endpoint,
@@ -196,8 +199,8 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
 
-    /// What became of a dial to a server with a leaf of `ca` that presents `roots` besides, and how many
-    /// bytes of ours it could read.
+    /// What became of a dial to a server with a leaf of `ca` that presents `roots` besides, and how
+    /// many bytes of ours it could read.
     async fn dialled(
         ca: &TestCa,
         name: &str,

@@ -1,10 +1,11 @@
 //! Keeps one stream to the coordinator, and renews the identity that it stands on.
 //!
-//! One task for the daemon's life. When the stream ends, the endpoints are tried in turn, with backoff and
-//! jitter after each round; the coordinator says where it is found, and moves so. A new identity is
-//! attached with before the stream of the old one is dropped. Which identity counts is never guessed: the
-//! one whose stream stands is kept, the other is erased.
-//! Not here: what goes over a stream ([`super::stream`]), and how a new identity is got (`identity::renew`).
+//! One task for the daemon's life. When the stream ends, the endpoints are tried in turn, with
+//! backoff and jitter after each round; the coordinator says where it is found, and moves so. A new
+//! identity is attached with before the stream of the old one is dropped. Which identity counts is
+//! never guessed: the one whose stream stands is kept, the other is erased.
+//! Not here: what goes over a stream ([`super::stream`]), and how a new identity is got
+//! (`identity::renew`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ use crate::node::{Patience, Pins};
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
 /// Pauses while the coordinator refuses this node: only a person there can change that.
 const REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
-/// Pauses after a renewal that failed: there are weeks left, and a person who asked for it waits two
-/// minutes.
+/// Pauses after a renewal that failed: there are weeks left, and a person who asked for it waits
+/// two minutes.
 const RENEW_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
 /// A cause that stays the same is logged again after this time.
 const LOG_AGAIN: Duration = Duration::from_secs(3600);
@@ -86,7 +87,8 @@ impl Link {
         }
     }
 
-    /// Attaches again and again. Cancel safety: it may be dropped at any `.await`, as a power cut may come at any.
+    /// Attaches again and again. Cancel safety: it may be dropped at any `.await`, as a power cut
+    /// may come at any.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -122,7 +124,8 @@ impl Link {
         }
     }
 
-    /// Whether trying again soon is in vain: it was refused, or the identity has ended by this clock.
+    /// Whether trying again soon is in vain: it was refused, or the identity has ended by this
+    /// clock.
     fn is_in_vain(&self, error: &LinkError) -> bool {
         let leaf = certificate::read(self.identity.pair.leaf());
         error.is_refusal() || leaf.is_ok_and(|leaf| leaf.not_after <= self.clock.now())
@@ -159,7 +162,8 @@ impl Link {
         Err(last)
     }
 
-    /// One stream with the identity that is to be used; every other identity is erased once it stands.
+    /// One stream with the identity that is to be used; every other identity is erased once it
+    /// stands.
     async fn attach(&mut self, endpoint: &Endpoint) -> Result<Stream, LinkError> {
         let pins = Pins::of_roots(&self.identity.roots);
         let purpose = Purpose::Attach(&self.identity.pair);
@@ -177,7 +181,8 @@ impl Link {
         report.ok().and_then(|report| report.clone()).ok_or(LinkError::Stopping)
     }
 
-    /// Serves a stream until it ends, moving over to a new one when the identity is renewed. Returns why it ended.
+    /// Serves a stream until it ends, moving over to a new one when the identity is renewed.
+    /// Returns why it ended.
     async fn serve(&mut self, mut stream: Stream) -> LinkError {
         self.erase_all_but(stream.generation);
         loop {
@@ -190,7 +195,8 @@ impl Link {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    // one that was moved away from ends by itself, and a refusal is told by the caller
+                    // one that was moved away from ends by itself, and a refusal is told by the
+                    // caller
                     let is_left = stream.generation != self.identity.generation;
                     if !is_left && !error.is_refusal() {
                         self.log.warn(&stream.endpoint, &error, &*self.clock);
@@ -230,7 +236,8 @@ impl Link {
         self.wires.desired.send_replace(Some(desired));
     }
 
-    /// Keeps where the coordinator says it is found. The address that works stays the first as long as it does.
+    /// Keeps where the coordinator says it is found. The address that works stays the first as long
+    /// as it does.
     fn follow(&mut self, works: &Endpoint, told: Vec<Endpoint>) {
         let endpoints = known_good_first(works, told);
         if endpoints == self.identity.endpoints {
@@ -250,7 +257,8 @@ impl Link {
             || certificate::read(self.identity.pair.leaf()).is_ok_and(due)
     }
 
-    /// A stream with a new identity, while `stream` still stands. Everything has a deadline: reports wait meanwhile.
+    /// A stream with a new identity, while `stream` still stands. Everything has a deadline:
+    /// reports wait meanwhile.
     async fn renew(&mut self, stream: &Stream) -> Result<Stream, LinkError> {
         if stream.generation == self.identity.generation {
             let by = (&stream.coordinator, &stream.endpoint);
@@ -271,7 +279,8 @@ impl Link {
     }
 }
 
-/// Logs a cause when it is new, and once an hour: a coordinator that is away for months fills no card.
+/// Logs a cause when it is new, and once an hour: a coordinator that is away for months fills no
+/// card.
 #[derive(Default)]
 struct Log {
     last: BTreeMap<Endpoint, (String, BootTime)>,

@@ -1,6 +1,6 @@
-//! The connection to the coordinator: whom to take for it ([`verifier`]), how it is dialled ([`dial()`]), one
-//! stream of reports and desired states ([`stream`]), and which identity and which endpoint it stands on
-//! ([`keeper`]).
+//! The connection to the coordinator: whom to take for it ([`verifier`]), how it is dialled
+//! ([`dial()`]), one stream of reports and desired states ([`stream`]), and which identity and
+//! which endpoint it stands on ([`keeper`]).
 //!
 //! Not here: what is done with a desired state (`reconcile`).
 

@@ -11,8 +11,8 @@ use pilaster_common::error::Told;
 use pilaster_proto::client::{Coordinator, DesiredStates};
 use pilaster_proto::desired::Desired;
 use pilaster_proto::report::Report;
-use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
 
 use super::error::LinkError;
 
@@ -33,8 +33,8 @@ pub(super) struct Stream {
     pub(super) coordinator: Coordinator,
     clock: Arc<dyn Clock>,
     down: DesiredStates,
-    up: mpsc::Sender<Report>,
-    outbox: Outbox,
+    /// What was sent last, or is on its way: what is newer replaces what waits.
+    up: watch::Sender<Report>,
     /// When a report is sent though nothing changed.
     minute: BootTime,
 }
@@ -46,15 +46,12 @@ impl Stream {
         first: Report,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LinkError> {
-        let (up, reports) = mpsc::channel(1); // one on its way; what is newer replaces what waits behind it
-        let mut outbox = Outbox::default();
-        outbox.put(first);
-        outbox.send_if_free(&up);
-        let attached = coordinator.attach(ReceiverStream::new(reports));
+        let (up, reports) = watch::channel(first);
+        let attached = coordinator.attach(WatchStream::new(reports));
         let down = clock.within(ATTACH_DEADLINE, attached).await;
         let down = down.ok_or(LinkError::Deadline(ATTACH_DEADLINE))?.map_err(LinkError::Refused)?;
         let minute = clock.boot().plus(REPORT_INTERVAL);
-        Ok(Self { generation, endpoint, coordinator, clock, down, up, outbox, minute })
+        Ok(Self { generation, endpoint, coordinator, clock, down, up, minute })
     }
 
     /// Waits for one thing to do, and does it; for nothing after `until`. Returns a word of the
@@ -75,55 +72,24 @@ impl Stream {
             }
             changed = report.changed() => {
                 changed.map_err(|_| LinkError::Stopping)?;
-                let report = report.borrow_and_update().clone();
-                report.into_iter().for_each(|report| self.outbox.put_news(report));
+                if let Some(report) = &*report.borrow_and_update() {
+                    self.up.send_if_modified(|sent| {
+                        let is_news = report.is_news_after(sent);
+                        if is_news {
+                            sent.clone_from(report);
+                        }
+                        is_news
+                    });
+                }
             }
             () = clock.sleep_until(self.minute) => {
                 self.minute = clock.boot().plus(REPORT_INTERVAL);
-                let report = report.borrow().clone();
-                report.into_iter().for_each(|report| self.outbox.put(report));
-            }
-            free = self.up.reserve(), if self.outbox.waits() => {
-                self.outbox.send(free.map_err(|_| LinkError::Ended)?);
+                if let Some(report) = &*report.borrow() {
+                    self.up.send_replace(report.clone());
+                }
             }
             () = clock.sleep_until(until.unwrap_or_default()), if until.is_some() => {}
         }
         Ok(None)
-    }
-}
-
-/// The report that waits to be sent, and the one that was sent last.
-#[derive(Default)]
-struct Outbox {
-    waiting: Option<Report>,
-    sent: Option<Report>,
-}
-
-impl Outbox {
-    fn put(&mut self, report: Report) {
-        self.waiting = Some(report);
-    }
-
-    fn put_news(&mut self, report: Report) {
-        if self.waits() || self.sent.as_ref().is_none_or(|sent| report.is_news_after(sent)) {
-            self.put(report);
-        }
-    }
-
-    fn waits(&self) -> bool {
-        self.waiting.is_some()
-    }
-
-    fn send(&mut self, free: mpsc::Permit<'_, Report>) {
-        if let Some(report) = self.waiting.take() {
-            free.send(report.clone());
-            self.sent = Some(report);
-        }
-    }
-
-    fn send_if_free(&mut self, up: &mpsc::Sender<Report>) {
-        if let Ok(free) = up.try_reserve() {
-            self.send(free);
-        }
     }
 }

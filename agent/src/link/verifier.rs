@@ -1,7 +1,9 @@
-//! Whom the agent takes for its coordinator: pins, not addresses (promise 3; docs/PROTOCOL.md, One verified connection).
+//! Whom the agent takes for its coordinator: pins, not addresses (promise 3; docs/PROTOCOL.md, One
+//! verified connection).
 //!
-//! Of the certificates that were sent, one whose key has a pinned hash becomes the only trust anchor; webpki then verifies the chain
-//! for server authentication and one fixed name. The dialled address does not matter: a workstation has DHCP.
+//! Of the certificates that were sent, one whose key has a pinned hash becomes the only trust
+//! anchor; webpki then verifies the chain for server authentication and one fixed name. The dialled
+//! address does not matter: a workstation has DHCP.
 
 use pilaster_proto::names::COORDINATOR;
 use pilaster_proto::tls;

@@ -1,7 +1,7 @@
 //! Whether a certificate chain holds in given roots, and for which usages.
 //!
-//! Called by `identity::reply` and `certificates::issue` for what the coordinator has signed. webpki
-//! does the work; this only asks it in one way everywhere.
+//! Called by `identity::reply` and `certificates::issue` for what the coordinator has signed.
+//! webpki does the work; this only asks it in one way everywhere.
 
 use std::sync::Arc;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use pilaster_common::certificate::{CertificateFacts, key_hash};
 use pilaster_common::clock::Timestamp;
 
-/// A certificate's life begins this long after the moment that it says (docs/PROTOCOL.md, Certificates).
+/// A certificate's life begins this long after the moment that it says (docs/PROTOCOL.md,
+/// Certificates).
 const BACKDATED: Duration = Duration::from_secs(86_400);
 
 /// Whether `held` has served: it is the one that is to go, or less than the window is left of it.
@@ -19,9 +20,10 @@ pub(crate) fn has_served(
         || held.not_after.since(now) < drawn(renew_before, held)
 }
 
-/// `window` ± 10 %, so that a fleet does not renew as one. Drawn with the certificate's own key: random, of this node and this
-/// profile alone, and the same after a restart without a write. A CA near its end signs for less than the window: such a certificate
-/// is renewed after a tenth of its life, and not at once again.
+/// `window` ± 10 %, so that a fleet does not renew as one. Drawn with the certificate's own key:
+/// random, of this node and this profile alone, and the same after a restart without a write. A CA
+/// near its end signs for less than the window: such a certificate is renewed after a tenth of its
+/// life, and not at once again.
 fn drawn(window: Duration, held: &CertificateFacts) -> Duration {
     let [first, second, ..] = key_hash(&held.public_key);
     let draw = f64::from(u16::from_be_bytes([first, second])) / f64::from(u16::MAX); // 0 to 1

@@ -1,5 +1,5 @@
-//! How long to wait before the next try, and why nothing is tried now: the same for a lost stream, a
-//! step that failed and a certificate that was taken back.
+//! How long to wait before the next try, and why nothing is tried now: the same for a lost stream,
+//! a step that failed and a certificate that was taken back.
 //!
 //! Exponential with full jitter, so that a fleet does not come back as one. Pure but for the dice.
 
@@ -9,8 +9,8 @@ use pilaster_common::clock::BootTime;
 use pilaster_common::error::Told;
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Pauses between a floor and a bound that doubles with each try up to a ceiling. Of what has failed it
-/// keeps the reason and what was wanted then: something else (`W`) is tried at once.
+/// Pauses between a floor and a bound that doubles with each try up to a ceiling. Of what has
+/// failed it keeps the reason and what was wanted then: something else (`W`) is tried at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience<W = ()> {
     floor: Duration,

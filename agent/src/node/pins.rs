@@ -1,4 +1,5 @@
-//! Pins: by which control roots the coordinator is known (docs/PROTOCOL.md, One verified connection).
+//! Pins: by which control roots the coordinator is known (docs/PROTOCOL.md, One verified
+//! connection).
 
 use pilaster_common::certificate;
 use rustls_pki_types::CertificateDer;

@@ -1,8 +1,8 @@
 //! Takes a desired state over, or refuses it: the proof that [`super::decide`] wants.
 //!
-//! Pure. Keeps promise 13: what is older, of another node, or not exactly what this agent renders from
-//! its values has no effect on the host; and what the host cannot run is told before anything is
-//! written. Not here: when etcd may start, which the coordinator says (`WantedService`).
+//! Pure. Keeps promise 13: what is older, of another node, or not exactly what this agent renders
+//! from its values has no effect on the host; and what the host cannot run is told before anything
+//! is written. Not here: when etcd may start, which the coordinator says (`WantedService`).
 
 use std::net::IpAddr;
 
@@ -16,8 +16,8 @@ use super::memory::Accepted;
 use super::observe::Observed;
 use super::refusal::Refusal;
 
-/// A desired state that passed every check, with the texts as this agent renders them. Only [`accept`]
-/// makes one.
+/// A desired state that passed every check, with the texts as this agent renders them. Only
+/// [`accept`] makes one.
 #[derive(Debug)]
 pub(crate) struct Acceptable<'a> {
     desired: &'a Desired,
@@ -57,8 +57,9 @@ pub(crate) fn accept<'a>(
     Ok(Acceptable { desired, rendered })
 }
 
-/// Whether etcd has run with these files on this node. Then they stay as they are, whatever is installed meanwhile, and certificates go on being
-/// renewed: an etcd that runs does not notice another binary.
+/// Whether etcd has run with these files on this node. Then they stay as they are, whatever is
+/// installed meanwhile, and certificates go on being renewed: an etcd that runs does not notice
+/// another binary.
 pub(super) fn has_started(state: &NodeState, observed: &Observed) -> bool {
     state.service == WantedService::Run && observed.started.as_ref() == Some(&state.etcd.token)
 }

@@ -1,14 +1,13 @@
 //! Does one step. A step names all it needs, so there is no choice left here; each may run twice.
 
 use pilaster_common::clock::Clock;
-use pilaster_common::error::{Code, Help, code};
 use pilaster_common::failpoint;
 use pilaster_common::profile::Profile;
 use pilaster_proto::client::Coordinator;
 use pilaster_proto::desired::WantedCertificate;
 
 use super::memory::{Accepted, Memory, MemoryError};
-use crate::certificates::{Ca, IssueError, issue};
+use crate::certificates::{Ca, issue};
 use crate::host::{Deed, DeedError, File, Host};
 use crate::trial::Subject;
 
@@ -36,31 +35,6 @@ pub(crate) enum Step {
     Do(Deed),
 }
 
-/// Why a step did not work.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ActError {
-    #[error(transparent)]
-    Deed(#[from] DeedError),
-    #[error(transparent)]
-    Issue(#[from] IssueError),
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-}
-
-impl Help for ActError {
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Deed(error) => error.help(),
-            Self::Issue(error) => error.help(),
-            Self::Memory(error) => error.help(),
-        }
-    }
-
-    fn code(&self) -> Code {
-        if let Self::Deed(error) = self { error.code() } else { code::STEP }
-    }
-}
-
 /// Does `step`.
 pub(crate) async fn act(
     host: &dyn Host,
@@ -68,12 +42,15 @@ pub(crate) async fn act(
     coordinator: Option<Coordinator>,
     step: &Step,
     clock: &dyn Clock,
-) -> Result<(), ActError> {
+) -> Result<(), DeedError> {
+    let failed = |error: MemoryError| DeedError::of(&error);
     let perform = async |deed| host.perform(deed).await.map(drop);
     match step {
-        Step::Accept(accepted) => memory.accept(*accepted)?,
+        Step::Accept(accepted) => memory.accept(*accepted).map_err(failed)?,
         Step::Issue { generation, wanted, ca, keep } => {
-            for (profile, chain) in issue(host, coordinator, *generation, wanted, ca, clock).await?
+            for (profile, chain) in issue(host, coordinator, *generation, wanted, ca, clock)
+                .await
+                .map_err(|error| DeedError::of(&error))?
             {
                 if keep.contains(&profile) {
                     perform(Deed::Keep(File::Leaf(profile))).await?;
@@ -89,7 +66,7 @@ pub(crate) async fn act(
             perform(Deed::EraseBefore(subject.file())).await?;
             failpoint!("leaf.before-erased");
         }
-        Step::RememberStarted { token } => memory.remember_started(token)?,
+        Step::RememberStarted { token } => memory.remember_started(token).map_err(failed)?,
         Step::Do(deed) => perform(deed.clone()).await?,
     }
     Ok(())

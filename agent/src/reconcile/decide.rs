@@ -1,8 +1,9 @@
-//! Decides what is to be done to the node: an accepted state and the node in, steps and problems out.
+//! Decides what is to be done to the node: an accepted state and the node in, steps and problems
+//! out.
 //!
-//! Pure; called by [`super::reconciler`], which has asked [`super::accept`] first. Keeps promise 7 in part:
-//! what is right already gives no step. Not here: when etcd may start, which the coordinator says
-//! (`WantedService`), and how a step is done ([`super::act`]).
+//! Pure; called by [`super::reconciler`], which has asked [`super::accept`] first. Keeps promise 7
+//! in part: what is right already gives no step. Not here: when etcd may start, which the
+//! coordinator says (`WantedService`), and how a step is done ([`super::act`]).
 
 use pilaster_common::error::{Told, code};
 use pilaster_common::hosts_block;
@@ -25,7 +26,8 @@ use crate::trial::{Subject, Verdict, judge};
 pub(crate) struct Decision {
     pub(crate) steps: Vec<Step>,
     pub(crate) problems: Vec<Told>,
-    /// Done when no step is left. Where it fails that is told, and keeps nothing waiting: the node counts as being as desired.
+    /// Done when no step is left. Where it fails that is told, and keeps nothing waiting: the node
+    /// counts as being as desired.
     pub(crate) aside: Option<Deed>,
 }
 
@@ -60,7 +62,8 @@ pub(crate) fn decide(acceptable: &Acceptable<'_>, observed: &Observed) -> Decisi
     Decision { steps, problems: problems.collect(), aside: pin(state, observed) }
 }
 
-/// An etcd that was replaced under its running member, by one that reads other files. The same minor is none: the coordinator renders for it.
+/// An etcd that was replaced under its running member, by one that reads other files. The same
+/// minor is none: the coordinator renders for it.
 fn replaced(state: &NodeState, observed: &Observed) -> Option<Told> {
     let installed = observed.known.facts.etcd.filter(|_| has_started(state, observed))?;
     let got = state.etcd.version;
@@ -108,8 +111,8 @@ fn waits(observed: &Observed, profile: Profile) -> bool {
         && observed.taken_back.contains_key(&Subject::Leaf(profile))
 }
 
-/// Whether the pair that is replaced is kept until the new one is seen: at a running etcd, and not one
-/// that is yet to prove itself.
+/// Whether the pair that is replaced is kept until the new one is seen: at a running etcd, and not
+/// one that is yet to prove itself.
 fn keeps(observed: &Observed, profile: Profile) -> bool {
     let held = observed.held.get(&profile);
     let proof = observed.proofs.get(&Subject::Leaf(profile));
@@ -143,7 +146,8 @@ fn holds(observed: &Observed, wanted: &WantedCertificate) -> bool {
     })
 }
 
-/// The first start in a formation, and the runlevel. The marker comes last: a power cut before it means another first start.
+/// The first start in a formation, and the runlevel. The marker comes last: a power cut before it
+/// means another first start.
 fn service(state: &NodeState, observed: &Observed) -> Vec<Step> {
     let mut steps = Vec::new();
     if state.service == WantedService::Hold {
@@ -173,7 +177,8 @@ fn pin(state: &NodeState, observed: &Observed) -> Option<Deed> {
     (started && observed.seen.etcd_may_jump).then_some(Deed::Pin(state.etcd.version))
 }
 
-/// Once started, a service that does not run is left to the person who stopped it, or to its supervisor, and told.
+/// Once started, a service that does not run is left to the person who stopped it, or to its
+/// supervisor, and told.
 fn stopped(state: &NodeState, observed: &Observed) -> Option<Told> {
     if state.service == WantedService::Hold || observed.started.as_ref() != Some(&state.etcd.token)
     {

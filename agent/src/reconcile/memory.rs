@@ -1,4 +1,5 @@
-//! What must survive a restart of the agent: the highest epoch and generation, and whether etcd was started in this formation.
+//! What must survive a restart of the agent: the highest epoch and generation, and whether etcd was
+//! started in this formation.
 //!
 //! Two small files in the agent's own folder, written only when they change (promise 12).
 

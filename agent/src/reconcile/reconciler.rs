@@ -1,6 +1,8 @@
-//! The one owner of all that is done to the node: look, decide, act, report, and wait for the next reason to look.
+//! The one owner of all that is done to the node: look, decide, act, report, and wait for the next
+//! reason to look.
 //!
-//! Level-triggered: each pass compares the whole desired state with the whole node, so a lost event costs one resync at most.
+//! Level-triggered: each pass compares the whole desired state with the whole node, so a lost event
+//! costs one resync at most.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,8 +42,8 @@ const KNOWN_AGE_MAX: Duration = Duration::from_secs(60);
 const STEP_BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 /// Pauses after a step that keeps nothing waiting: each try starts processes.
 const ASIDE_BACKOFF: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(1800));
-/// Steps decided after acting: one is expected in the second round (a new leaf is seen), more mean that
-/// something undoes them.
+/// Steps decided after acting: one is expected in the second round (a new leaf is seen), more mean
+/// that something undoes them.
 const ROUNDS_MAX: usize = 4;
 
 /// What the reconciler listens to, and what it keeps up to date.
@@ -65,8 +67,8 @@ pub(crate) struct Reconciler {
     known: Option<(Known, BootTime)>,
     /// Of the desired state that was wholly in place at the last look.
     generation: u64,
-    /// After a step that failed. Another desired state is tried at once, and so is this one once the
-    /// link has come back.
+    /// After a step that failed. Another desired state is tried at once, and so is this one once
+    /// the link has come back.
     steps: Patience<Accepted>,
     /// After a step that keeps nothing waiting.
     aside: Patience,
@@ -277,7 +279,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Does what keeps nothing waiting. Returns why it could not, which is tried again after a while.
+    /// Does what keeps nothing waiting. Returns why it could not, which is tried again after a
+    /// while.
     async fn act_aside(&mut self, deed: Option<&Deed>) -> Option<Told> {
         let Some(deed) = deed else {
             self.aside.reset();
@@ -461,7 +464,8 @@ mod tests {
     async fn certificates_of_another_ca_are_refused_and_nothing_is_placed() {
         let mut world = world().await;
         let mut other = desired(&world.coordinator, WantedService::Hold);
-        other.state.client_ca = other.state.peer_ca.clone(); // what is issued is signed by the other one
+        // what is issued is signed by the other one
+        other.state.client_ca = other.state.peer_ca.clone();
         world.coordinator.desired.send_replace(Some(other));
         let report = world.report(|report| !report.problems.is_empty()).await;
         assert!(

@@ -12,7 +12,8 @@ use super::observe::Observed;
 use crate::certificates::Looks;
 use crate::host::File;
 
-/// What the daemon tells `pilaster-agent status`; in memory, so that it costs the card nothing (promise 12).
+/// What the daemon tells `pilaster-agent status`; in memory, so that it costs the card nothing
+/// (promise 12).
 pub(crate) const STATUS_FILE: &str = "/run/pilaster/status";
 
 /// What was observed, for the coordinator.

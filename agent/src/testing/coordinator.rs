@@ -1,4 +1,5 @@
-//! A coordinator over real TLS and real gRPC, in memory, that answers as a test says. It checks the proof of a join as the real one does.
+//! A coordinator over real TLS and real gRPC, in memory, that answers as a test says. It checks the
+//! proof of a join as the real one does.
 
 use std::io;
 use std::sync::{Arc, Mutex};

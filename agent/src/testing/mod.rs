@@ -1,5 +1,5 @@
-//! For tests: certificates ([`pki`]), a coordinator that does what a test says ([`coordinator`]), a host
-//! ([`host`]) and a network with its clock ([`net`]) in memory.
+//! For tests: certificates ([`pki`]), a coordinator that does what a test says ([`coordinator`]), a
+//! host ([`host`]) and a network with its clock ([`net`]) in memory.
 
 mod coordinator;
 mod host;

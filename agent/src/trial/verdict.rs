@@ -71,7 +71,8 @@ mod tests {
             (Some((1, DAY)), refused.clone(), 2, "put back"),
             (Some((1, DAY)), silent.clone(), 9, "wait"),
             (Some((1, DAY)), silent.clone(), 10, "put back"),
-            (Some((2, DAY)), silent.clone(), 10, "erase"), // a crash before the new one was there, or after it was put back
+            // a crash before the new one was there, or after it was put back
+            (Some((2, DAY)), silent.clone(), 10, "erase"),
             (Some((2, DAY)), None, 0, "erase"),
             (Some((1, Duration::ZERO)), refused.clone(), 1, "wait"),
             (Some((1, Duration::ZERO)), refused, 99, "erase"),

@@ -1,4 +1,5 @@
-//! The etcd binary on disk, its version and what it was built for: files are rendered for the very one that reads them.
+//! The etcd binary on disk, its version and what it was built for: files are rendered for the very
+//! one that reads them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -66,7 +67,8 @@ impl EtcdBinary {
         {
             return Ok(installed);
         }
-        // Even `--version` ends with an error on processors that etcd does not support, unless told which that is.
+        // Even `--version` ends with an error on processors that etcd does not support, unless told
+        // which that is.
         let processor = processor(path).map_or("", Processor::name);
         let variables = [("ETCD_UNSUPPORTED_ARCH", processor)];
         let said = run(&named(), &["--version"], &variables, VERSION_DEADLINE, clock).await?;

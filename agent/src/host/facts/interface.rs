@@ -1,4 +1,5 @@
-//! The global IPv4 addresses of the interface that the cluster uses. All of them are reported; the coordinator decides (promise 2).
+//! The global IPv4 addresses of the interface that the cluster uses. All of them are reported; the
+//! coordinator decides (promise 2).
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,5 @@
-//! What a node is: its name, the address of its interface, its machine, its etcd binary, and who holds its ports.
+//! What a node is: its name, the address of its interface, its machine, its etcd binary, and who
+//! holds its ports.
 
 mod etcd_binary;
 mod hostname;

@@ -34,7 +34,8 @@ struct Listener {
 
 /// Those who hold a port that etcd binds on one of `addresses` or on loopback.
 ///
-/// The kernel's tables are read only where a port is taken: they cost milliseconds on a machine with much memory, whatever is in them.
+/// The kernel's tables are read only where a port is taken: they cost milliseconds on a machine
+/// with much memory, whatever is in them.
 pub(in crate::host) fn holders(addresses: &[Ipv4Addr]) -> Vec<PortHolder> {
     if !wanted(addresses).any(is_taken) {
         return Vec::new();
@@ -72,7 +73,8 @@ fn wanted(addresses: &[Ipv4Addr]) -> impl Iterator<Item = SocketAddr> {
     own.chain(loopback).map(SocketAddr::from)
 }
 
-/// Whether somebody listens there. Bound and not listening, with `SO_REUSEADDR`, this stands in nobody's way (Linux: socket(7)).
+/// Whether somebody listens there. Bound and not listening, with `SO_REUSEADDR`, this stands in
+/// nobody's way (Linux: socket(7)).
 fn is_taken(address: SocketAddr) -> bool {
     let bound = TcpSocket::new_v4().and_then(|socket| {
         socket.set_reuseaddr(true)?;
@@ -81,7 +83,8 @@ fn is_taken(address: SocketAddr) -> bool {
     bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
-/// etcd listens for peers on its address, for clients there and on loopback, for metrics on loopback (`common::etcd_conf::keys`).
+/// etcd listens for peers on its address, for clients there and on loopback, for metrics on
+/// loopback (`common::etcd_conf::keys`).
 fn is_in_the_way(listener: &Listener, addresses: &[Ipv4Addr]) -> bool {
     let IpAddr::V4(address) = listener.address.to_canonical() else {
         return listener.address.is_unspecified()
@@ -96,7 +99,8 @@ fn is_in_the_way(listener: &Listener, addresses: &[Ipv4Addr]) -> bool {
     }
 }
 
-/// The listening sockets of `/proc/net/tcp` or `tcp6` (kernel: Documentation/networking/proc_net_tcp.rst).
+/// The listening sockets of `/proc/net/tcp` or `tcp6` (kernel:
+/// Documentation/networking/proc_net_tcp.rst).
 fn parse(table: &str) -> Vec<Listener> {
     const LISTEN: &str = "0A";
     table

@@ -5,17 +5,17 @@
 mod openrc;
 
 use pilaster_common::clock::Clock;
-use pilaster_common::error::{Told, code};
+use pilaster_common::error::Told;
 use pilaster_common::etcd_conf::ServiceManager;
 use serde::{Deserialize, Serialize};
 
 use super::deed::ServiceVerb;
 use super::exec::RunError;
 use super::seen::SeenService;
+use crate::node::told;
 
 /// A service that the agent looks after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Service {
     /// etcd's.
     Etcd,
@@ -47,12 +47,11 @@ pub(crate) fn has_services() -> bool {
 
 /// There is none: what cannot be done for that reason, and what to do.
 pub(crate) fn no_service_manager(what: &str) -> Told {
-    Told {
-        code: code::OTHER,
-        what: what.into(),
-        cause: "this host has no service manager that Pilaster knows: OpenRC is missing or has not booted".into(),
-        help: "run it on Alpine, or on Debian with the package openrc as its init".into(),
-    }
+    told(
+        what,
+        "this host has no service manager that Pilaster knows: OpenRC is missing or has not booted",
+        "run it on Alpine, or on Debian with the package openrc as its init",
+    )
 }
 
 impl Services {

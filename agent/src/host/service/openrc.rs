@@ -1,6 +1,7 @@
 //! OpenRC: states from what it keeps under /run/openrc, verbs by `rc-service` and `rc-update`.
 //!
-//! `rc-service etcd status` costs a shell and 100 ms; the folders that it reads cost nothing (OpenRC: src/librc/librc.c, `rc_service_state`).
+//! `rc-service etcd status` costs a shell and 100 ms; the folders that it reads cost nothing
+//! (OpenRC: src/librc/librc.c, `rc_service_state`).
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub(super) fn state(service: &str) -> ServiceState {
     }
 }
 
-/// supervise-daemon keeps its own process id here; a service without that file is not supervised, and is taken at its word.
+/// supervise-daemon keeps its own process id here; a service without that file is not supervised,
+/// and is taken at its word.
 fn supervisor_is_gone(service: &str) -> bool {
     let pid = std::fs::read_to_string(format!("/run/supervise-{service}.pid"));
     pid.is_ok_and(|pid| !Path::new("/proc").join(pid.trim()).exists())
