@@ -191,7 +191,10 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     let mut tasks = spawn(&coordinator, listener, admins, &shutdown)?;
     if let Some((repository, listener, _)) = packages {
         let clock = Arc::clone(&coordinator.clock);
-        tasks.spawn(async move { Ok(repository::serve(repository, listener, clock).await) });
+        tasks.spawn(async move {
+            repository::serve(repository, listener, clock).await;
+            Ok(())
+        });
     }
     ready(&Listening {
         endpoints: endpoints.0,
@@ -273,7 +276,10 @@ where
     let admins = Server::builder().add_service(admin).serve_with_incoming_shutdown(admins, stop());
     let driver = coordinator.driver().run(shutdown.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move { Ok(accepting.await) });
+    tasks.spawn(async move {
+        accepting.await;
+        Ok(())
+    });
     tasks.spawn(async move { Ok(joins.await?) });
     tasks.spawn(async move { Ok(agents.await?) });
     tasks.spawn(async move { Ok(admins.await?) });

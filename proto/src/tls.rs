@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilaster_common::clock::Clock;
+use pilaster_common::clock::{Clock, Timestamp};
 use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::time_provider::TimeProvider;
@@ -41,11 +41,14 @@ pub fn server_config() -> rustls::ConfigBuilder<rustls::ServerConfig, rustls::Wa
 pub struct ByClock(pub Arc<dyn Clock>);
 
 impl TimeProvider for ByClock {
-    /// What lies before 1970 is 1970.
     fn current_time(&self) -> Option<UnixTime> {
-        let seconds = u64::try_from(self.0.now().unix()).unwrap_or(0);
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+        Some(unix_time(self.0.now()))
     }
+}
+
+/// For verifiers: what lies before 1970 is 1970.
+pub fn unix_time(now: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.unix()).unwrap_or(0)))
 }
 
 /// These certificates as trust anchors.

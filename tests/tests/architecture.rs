@@ -106,6 +106,11 @@ fn a_room_that_looks_up_or_aside_or_is_not_listed_is_found() {
     ]);
     assert_eq!(
         against(&lists, &found),
-        ["gone is listed and not there", "new is in no list", "one imports two", "two imports outer"]
+        [
+            "gone is listed and not there",
+            "new is in no list",
+            "one imports two",
+            "two imports outer"
+        ]
     );
 }

@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::profile::Profile;
-use pilaster_proto::tls::provider;
+use pilaster_proto::tls::{provider, unix_time};
 use rustls::RootCertStore;
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls_pki_types::CertificateDer;
-
-use super::tls::unix_time;
 
 /// Why a chain is refused.
 #[derive(Debug, thiserror::Error)]

@@ -39,7 +39,6 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::net::TestNet;
 use super::pki::{Says, TestCa, now};
-use crate::node::tls::Now;
 
 const NODE: &str = "m-1";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -161,7 +160,7 @@ impl FakeCoordinator {
             .with_single_cert(chain, pair.key().to_der())
             .expect("a pair");
         config.alpn_protocols = vec![tls::ALPN.to_vec()];
-        config.time_provider = Arc::new(Now(Arc::clone(&net.clock)));
+        config.time_provider = Arc::new(tls::ByClock(Arc::clone(&net.clock)));
         config
     }
 

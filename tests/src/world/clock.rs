@@ -19,7 +19,6 @@ pub struct WorldClock {
 }
 
 impl WorldClock {
-    #[expect(clippy::disallowed_methods, reason = "it is the world's clock")]
     pub(super) fn begin() -> Self {
         Self { began: Instant::now(), ahead: Mutex::default() }
     }
@@ -39,7 +38,6 @@ impl Clock for WorldClock {
         BootTime::from_boot(UPTIME + self.began.elapsed())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "it is the world's clock")]
     fn sleep(&self, span: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(span))
     }
