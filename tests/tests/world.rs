@@ -63,7 +63,7 @@ async fn promise_05_nothing_starts_before_all_is_there_and_then_three_nodes_form
 }
 
 #[tokio::test(start_paused = true)]
-async fn promise_08_certificates_are_renewed_in_time_and_nothing_restarts() {
+async fn promise_06_certificates_are_renewed_in_time_and_nothing_restarts() {
     let world = World::begin().await;
     let nodes = world.formed(SPEC).await;
     let (before, first): (Vec<_>, Certificates) =
@@ -95,7 +95,7 @@ async fn promise_08_certificates_are_renewed_in_time_and_nothing_restarts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn promise_07_a_rotation_replaces_every_certificate_and_says_when_it_is_finished() {
+async fn promise_06_a_rotation_replaces_every_certificate_and_says_when_it_is_finished() {
     let world = World::begin().await;
     let nodes = world.formed(SPEC).await;
     nodes.iter().for_each(|node| drop(node.host.take_deeds()));
