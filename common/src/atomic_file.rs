@@ -1,7 +1,8 @@
 //! Writes files whole, and only when their content changes (promise 7).
 //!
-//! Temporary file in the same folder, owner and mode before the first byte, fsync, rename, fsync of the folder: a power cut at any
-//! instant leaves the old file or the new one. Links put in the way are not followed.
+//! Temporary file in the same folder, owner and mode before the first byte, fsync, rename, fsync of
+//! the folder: a power cut at any instant leaves the old file or the new one. Links put in the way
+//! are not followed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -66,8 +67,8 @@ impl Help for ReplaceFileError {
 /// Puts `content` at `path` whole. Writes nothing when content, owner and mode are right already.
 ///
 /// # Errors
-/// When a step fails; the file at `path` is then the one from before. Only where the last step, the sync of the folder, fails is it the
-/// new one, and not certain to outlive a power cut.
+/// When a step fails; the file at `path` is then the one from before. Only where the last step, the
+/// sync of the folder, fails is it the new one, and not certain to outlive a power cut.
 pub fn replace(path: &Path, content: &[u8], access: Access) -> Result<Replaced, ReplaceFileError> {
     if is_same(path, content, access) {
         return Ok(Replaced::Same);
@@ -166,7 +167,8 @@ fn is_same(path: &Path, content: &[u8], access: Access) -> bool {
         && read(path).is_ok_and(|present| present == content)
 }
 
-/// `/etc/etcd/.conf.yml.pilaster-new`: beside the file, so that the rename stays on one file system.
+/// `/etc/etcd/.conf.yml.pilaster-new`: beside the file, so that the rename stays on one file
+/// system.
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.pilaster-new"))

@@ -137,7 +137,8 @@ fn add_name(facts: &mut CertificateFacts, name: &GeneralName<'_>) {
     }
 }
 
-/// Checks a certificate request and answers its public key, DER. Whatever else it asks for is ignored (promise 2).
+/// Checks a certificate request and answers its public key, DER. Whatever else it asks for is
+/// ignored (promise 2).
 ///
 /// # Errors
 /// When it is too large, malformed, of another algorithm, or not signed by its own key.

@@ -10,8 +10,8 @@ use crate::error::Help;
 /// Longest text: a host name of 253 bytes, brackets or a colon, and a port.
 const BYTES_MAX: usize = 260;
 
-/// `host:port`, of printable ASCII and with a port above 0. A host is a name or an address; it is not
-/// looked up here.
+/// `host:port`, of printable ASCII and with a port above 0. A host is a name or an address; it is
+/// not looked up here.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Endpoint(String);

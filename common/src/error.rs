@@ -13,8 +13,8 @@ pub mod code {
 
     use serde::{Deserialize, Serialize};
 
-    /// A stable number, shown and written as `PIL-0101`. A program decides by it, never by a sentence; one from a
-    /// newer version is kept as it is.
+    /// A stable number, shown and written as `PIL-0101`. A program decides by it, never by a
+    /// sentence; one from a newer version is kept as it is.
     #[derive(
         Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
     )]
@@ -203,8 +203,9 @@ pub fn causes(error: &dyn Error) -> String {
     text
 }
 
-/// `text` without the control characters with which a name or a message from elsewhere could write to a terminal; line ends
-/// stay, indented so that a cause of several lines (an excerpt of a file) reads as one.
+/// `text` without the control characters with which a name or a message from elsewhere could write
+/// to a terminal; line ends stay, indented so that a cause of several lines (an excerpt of a file)
+/// reads as one.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.trim_end().chars() {

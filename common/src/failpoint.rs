@@ -1,8 +1,10 @@
-//! Points at which a test kills the process, to show that what was begun ends right after a restart.
+//! Points at which a test kills the process, to show that what was begun ends right after a
+//! restart.
 //!
-//! With the cargo feature `failpoints`, `PILASTER_FAILPOINT=name` kills the process by SIGKILL the first time it gets there;
-//! `PILASTER_FAILPOINT=stop:name` stops it there, so that a test can cut the power of its host at that very point. Without
-//! it, as in every release, the macro leaves nothing behind but the check that the name is in one of the lists.
+//! With the cargo feature `failpoints`, `PILASTER_FAILPOINT=name` kills the process by SIGKILL the
+//! first time it gets there; `PILASTER_FAILPOINT=stop:name` stops it there, so that a test can cut
+//! the power of its host at that very point. Without it, as in every release, the macro leaves
+//! nothing behind but the check that the name is in one of the lists.
 
 /// Declares the lists of names, and the check that a name is in one of them.
 macro_rules! failpoints {
@@ -59,7 +61,8 @@ macro_rules! failpoint {
     }};
 }
 
-/// Kills or stops this process if `PILASTER_FAILPOINT` named this point when the first one was reached.
+/// Kills or stops this process if `PILASTER_FAILPOINT` named this point when the first one was
+/// reached.
 #[cfg(feature = "failpoints")]
 pub fn reach(name: &str) {
     use nix::sys::signal::{Signal, kill};

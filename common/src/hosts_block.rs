@@ -1,4 +1,5 @@
-//! The marked block in `/etc/hosts`, so that members find each other while the router is still booting.
+//! The marked block in `/etc/hosts`, so that members find each other while the router is still
+//! booting.
 //!
 //! Pure: a file's text in, its new text out. All outside the marks stays as it is.
 
@@ -27,8 +28,9 @@ pub fn render(entries: &[HostEntry]) -> String {
     format!("{BEGINS}\n{lines}{ENDS}\n")
 }
 
-/// `present` with its block replaced by one of `entries`; with no entries the block goes away. Where somebody has deleted the end
-/// mark, only lines of the form that is rendered here go with the begin mark: a person's lines stay.
+/// `present` with its block replaced by one of `entries`; with no entries the block goes away.
+/// Where somebody has deleted the end mark, only lines of the form that is rendered here go with
+/// the begin mark: a person's lines stay.
 pub fn replace_in(present: &str, entries: &[HostEntry]) -> String {
     let lines: Vec<&str> = present.lines().collect();
     let mut kept = String::new();

@@ -1,14 +1,14 @@
 //! What agent and coordinator really share, and nothing else.
 //!
-//! Validated names ([`name`], [`endpoint`]), certificate profiles ([`profile`]) and what certificates
-//! say ([`certificate`]), the PEM file that holds a certificate with its key ([`pem`]), private keys
-//! that cannot be printed ([`secret`]), the join token ([`token`]), etcd's configuration by version
-//! ([`etcd_conf`]), its service files ([`service_files`]), the versions of both's texts
-//! ([`templates`]) and which files they are for ([`node_file`]), the block in `/etc/hosts`
-//! ([`hosts_block`]), paths and ports on a node ([`paths`], [`ports`]), whole-file writing
-//! ([`atomic_file`]), the clock ([`clock`]), how errors read ([`error`]) and where a test may kill a
-//! process ([`mod@failpoint`]).
-//! Not here: anything that talks to a network, a store or a service manager.
+//! Validated names ([`name`], [`endpoint`]), certificate profiles ([`profile`]) and what
+//! certificates say ([`certificate`]), the PEM file that holds a certificate with its key
+//! ([`pem`]), private keys that cannot be printed ([`secret`]), the join token ([`token`]), etcd's
+//! configuration by version ([`etcd_conf`]), its service files ([`service_files`]), the versions of
+//! both's texts ([`templates`]) and which files they are for ([`node_file`]), the block in
+//! `/etc/hosts` ([`hosts_block`]), paths and ports on a node ([`paths`], [`ports`]), whole-file
+//! writing ([`atomic_file`]), the clock ([`clock`]), how errors read ([`error`]) and where a test
+//! may kill a process ([`mod@failpoint`]). Not here: anything that talks to a network, a store or a
+//! service manager.
 
 pub mod atomic_file;
 pub mod certificate;

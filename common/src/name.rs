@@ -8,7 +8,8 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::error::Help;
 
-/// Names that mean something else in a file name, in etcd or on a host, so that no node may have them.
+/// Names that mean something else in a file name, in etcd or on a host, so that no node may have
+/// them.
 const RESERVED: [&str; 7] = ["server", "client", "ca", "peer-ca", "etcd", "localhost", "default"];
 
 /// Why a name was refused.
@@ -105,7 +106,8 @@ impl Help for BadName {
     }
 }
 
-/// A node's name: one DNS label (RFC 1123, 2.1), lower case, 1 to 63 bytes, not reserved. Also its etcd member name.
+/// A node's name: one DNS label (RFC 1123, 2.1), lower case, 1 to 63 bytes, not reserved. Also its
+/// etcd member name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct NodeName(String);
@@ -115,19 +117,22 @@ pub struct NodeName(String);
 #[serde(into = "String")]
 pub struct ClusterName(String);
 
-/// A DNS name of two labels or more, lower case, at most 189 bytes so that `<node>.<domain>` stays within DNS's 253.
+/// A DNS name of two labels or more, lower case, at most 189 bytes so that `<node>.<domain>` stays
+/// within DNS's 253.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct DomainName(String);
 
-/// The name of a host, or of what stands before hosts: DNS labels (RFC 1123, 2.1), lower case, at most 253 bytes; one label is
-/// enough. Its last label is not a number, so that no address reads as one.
+/// The name of a host, or of what stands before hosts: DNS labels (RFC 1123, 2.1), lower case, at
+/// most 253 bytes; one label is enough. Its last label is not a number, so that no address reads as
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct HostName(String);
 
-/// The name of a network interface: 1 to 15 bytes (Linux, `IFNAMSIZ` less its end) of letters, digits, `.`, `_` and `-`:
-/// narrower than the kernel, which refuses only `/`, `:` and white space (`dev_valid_name`), because it stands in commands.
+/// The name of a network interface: 1 to 15 bytes (Linux, `IFNAMSIZ` less its end) of letters,
+/// digits, `.`, `_` and `-`: narrower than the kernel, which refuses only `/`, `:` and white space
+/// (`dev_valid_name`), because it stands in commands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct InterfaceName(String);
@@ -280,7 +285,8 @@ fn check_label(kind: &'static str, name: &str, label: &str) -> Result<(), BadNam
 
 macro_rules! string_like {
     ($($name:ident),*) => {$(
-        /// By a visitor of its own, and not `try_from`, so that a reader of YAML knows the place of a bad name.
+        /// By a visitor of its own, and not `try_from`, so that a reader of YAML knows the place of
+        /// a bad name.
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Name;

@@ -1,6 +1,7 @@
 //! Every path on a node, written once.
 //!
-//! A message never carries a path: it names a file by its kind, and the agent looks the path up here (promise 13).
+//! A message never carries a path: it names a file by its kind, and the agent looks the path up
+//! here (promise 13).
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,8 @@ pub const SERVICE_CONF: &str = "/etc/conf.d/etcd";
 pub const SERVICE_SCRIPT: &str = "/etc/init.d/etcd";
 /// The systemd unit of the etcd service; stands before the distribution's own.
 pub const SYSTEMD_UNIT: &str = "/etc/systemd/system/etcd.service";
-/// What systemd gives etcd as its environment. Not in `/etc/default`, where Debian's package keeps a file of its own.
+/// What systemd gives etcd as its environment. Not in `/etc/default`, where Debian's package keeps
+/// a file of its own.
 pub const SYSTEMD_ENVIRONMENT: &str = "/etc/etcd/etcd.env";
 /// Where names are made to work.
 pub const HOSTS: &str = "/etc/hosts";

@@ -1,6 +1,8 @@
-//! The one file that holds a certificate chain and its key, so that one rename replaces both (promise 7).
+//! The one file that holds a certificate chain and its key, so that one rename replaces both
+//! (promise 7).
 //!
-//! The chain stands first, the leaf at its head, and the PKCS#8 key last: etcd takes the file for `cert-file` and `key-file` alike.
+//! The chain stands first, the leaf at its head, and the PKCS#8 key last: etcd takes the file for
+//! `cert-file` and `key-file` alike.
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;

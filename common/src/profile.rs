@@ -13,7 +13,8 @@ pub enum Profile {
     Agent,
     /// etcd's client port, signed by the cluster's client CA.
     Server,
-    /// etcd's peer port, signed by the cluster's peer CA: a CA of its own, so that a client is no peer (promise 4).
+    /// etcd's peer port, signed by the cluster's peer CA: a CA of its own, so that a client is no
+    /// peer (promise 4).
     Peer,
     /// A client of etcd, signed by the cluster's client CA.
     Client,
@@ -32,7 +33,8 @@ pub struct Usages {
 }
 
 impl Profile {
-    /// The usages of this profile. `server` is not a client; where etcd's gateway needs it, the coordinator adds it.
+    /// The usages of this profile. `server` is not a client; where etcd's gateway needs it, the
+    /// coordinator adds it.
     pub fn usages(self) -> Usages {
         match self {
             Self::Agent | Self::Client => Usages { server_auth: false, client_auth: true },

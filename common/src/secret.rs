@@ -28,7 +28,8 @@ pub enum KeyError {
 
 impl Help for KeyError {}
 
-/// An ECDSA P-256 private key. No `Clone`, no `Serialize`, no `Display`; its bytes are zeroed when dropped.
+/// An ECDSA P-256 private key. No `Clone`, no `Serialize`, no `Display`; its bytes are zeroed when
+/// dropped.
 pub struct PrivateKey {
     pair: KeyPair,
 }
@@ -74,7 +75,8 @@ impl PrivateKey {
         &self.pair
     }
 
-    /// A certificate request, DER, with this key and no names: the coordinator decides those (promise 2).
+    /// A certificate request, DER, with this key and no names: the coordinator decides those
+    /// (promise 2).
     ///
     /// # Errors
     /// When the request cannot be signed.
@@ -87,7 +89,8 @@ impl PrivateKey {
 }
 
 impl Drop for PrivateKey {
-    /// Zeroes the PKCS#8 bytes. The signing half inside ring keeps a copy of the scalar that ring does not let us reach.
+    /// Zeroes the PKCS#8 bytes. The signing half inside ring keeps a copy of the scalar that ring
+    /// does not let us reach.
     fn drop(&mut self) {
         self.pair.zeroize();
     }

@@ -1,7 +1,8 @@
 //! The join token, and the proof that its holder knows it (docs/PROTOCOL.md, Token and Join).
 //!
-//! `pj1_<id>_<pin>_<secret>_<check>` in lower-case Crockford base32. The secret never travels: the agent sends a MAC over the TLS
-//! connection's exporter, its CSR and its name, so that a proof cannot be moved to another connection or another key.
+//! `pj1_<id>_<pin>_<secret>_<check>` in lower-case Crockford base32. The secret never travels: the
+//! agent sends a MAC over the TLS connection's exporter, its CSR and its name, so that a proof
+//! cannot be moved to another connection or another key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +16,8 @@ use crate::error::Help;
 const PREFIX: &str = "pj1";
 const CHECK_LENGTH: usize = 4;
 
-/// Binds a proof to its connection (RFC 9266, 4.2): 32 bytes of TLS exporter with this label and no context.
+/// Binds a proof to its connection (RFC 9266, 4.2): 32 bytes of TLS exporter with this label and no
+/// context.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// 32 bytes that both ends of one TLS connection know and nobody else does.

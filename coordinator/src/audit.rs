@@ -1,7 +1,8 @@
 //! The audit log: who did what to what, as lines of JSON in a file that is only ever appended to.
 //!
-//! Kept apart from the store, so that restoring an old store does not forget a denial. One task writes;
-//! what waits shares one sync. Acts of people are on the disk before they are answered; joining and renewing do not wait.
+//! Kept apart from the store, so that restoring an old store does not forget a denial. One task
+//! writes; what waits shares one sync. Acts of people are on the disk before they are answered;
+//! joining and renewing do not wait.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;

@@ -25,13 +25,15 @@ pub struct Config {
         value_name = "ADDRESS:PORT"
     )]
     pub listen: SocketAddr,
-    /// What agents are told to dial; may be given several times [default: the addresses of this machine]
+    /// What agents are told to dial; may be given several times [default: the addresses of this
+    /// machine]
     #[arg(long, env = "PILASTER_ADVERTISE", value_delimiter = ',', value_name = "HOST:PORT")]
     pub advertise: Vec<Endpoint>,
     /// Where coordctl reaches it
     #[arg(long, env = "PILASTER_SOCKET", default_value_os_t = default_socket(), value_name = "PATH")]
     pub socket: PathBuf,
-    /// A folder of `cargo xtask repository`, whose packages nodes may fetch; without it none are given out
+    /// A folder of `cargo xtask repository`, whose packages nodes may fetch; without it none are
+    /// given out
     #[arg(long, env = "PILASTER_REPOSITORY", value_name = "DIR")]
     pub repository: Option<PathBuf>,
     /// Where nodes fetch packages, over plain HTTP: apk verifies what it gets by its signature

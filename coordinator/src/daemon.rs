@@ -38,7 +38,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// No core dumps, which would hold CA keys (promise 1); as many descriptors as there may be, one for each agent.
+/// No core dumps, which would hold CA keys (promise 1); as many descriptors as there may be, one
+/// for each agent.
 fn harden() {
     let no_core = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let dumpable = nix::sys::prctl::set_dumpable(false);

@@ -1,8 +1,11 @@
-//! Keeps the CAs, the specs and the rollouts of etcd clusters; `coordctl` is how a person speaks to it.
+//! Keeps the CAs, the specs and the rollouts of etcd clusters; `coordctl` is how a person speaks to
+//! it.
 //!
-//! A report comes in by [`agent_api`] and is kept in [`rollout::fleet`]; a pass of [`rollout::driver`] makes each node's desired state
-//! ([`render`]), asks [`plan`] what happens next, records it in [`store`] and sends the states down the streams. A person comes in by
-//! [`admin_api`], from [`ctl`]. [`enrollment`] lets nodes in, [`ca`] signs, [`spec`] is what a person wants; [`repository`] gives nodes their packages. [`run`] starts and stops it all.
+//! A report comes in by [`agent_api`] and is kept in [`rollout::fleet`]; a pass of
+//! [`rollout::driver`] makes each node's desired state ([`render`]), asks [`plan`] what happens
+//! next, records it in [`store`] and sends the states down the streams. A person comes in by
+//! [`admin_api`], from [`ctl`]. [`enrollment`] lets nodes in, [`ca`] signs, [`spec`] is what a
+//! person wants; [`repository`] gives nodes their packages. [`run`] starts and stops it all.
 
 pub mod admin_api;
 pub mod agent_api;

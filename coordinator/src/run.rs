@@ -234,8 +234,8 @@ async fn packages(config: &Config) -> Result<Option<(Repository, TcpListener, Of
     Ok(Some((repository, listener, offer)))
 }
 
-/// Every task of a coordinator that does not end: what takes connections from `agents` and serves them,
-/// what serves the admin API over `admins`, and what runs the passes.
+/// Every task of a coordinator that does not end: what takes connections from `agents` and serves
+/// them, what serves the admin API over `admins`, and what runs the passes.
 ///
 /// # Errors
 /// When the coordinator's own certificate cannot be made.

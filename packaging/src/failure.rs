@@ -30,7 +30,8 @@ impl Failure {
     }
 }
 
-/// Makes a failure of an error of the file system: `read(path)?` reads as `fs::read(path).map_err(at("read", path))`.
+/// Makes a failure of an error of the file system: `read(path)?` reads as
+/// `fs::read(path).map_err(at("read", path))`.
 pub(crate) fn at<E: Display>(verb: &str, path: &Path) -> impl FnOnce(E) -> Failure {
     move |error| {
         Failure::new(

@@ -1,8 +1,9 @@
 //! `cargo xtask`: what is installed on a host.
 //!
-//! `package` builds static binaries and makes .apk and .deb of them ([`package`]); `key` and `repository` make a signed repository that apk
-//! trusts ([`apk`]); `stage` lays out what the agent's package installs ([`stage`]).
-//! Not here: etcd's own service files, which the agent renders for its node (`common::service_files`).
+//! `package` builds static binaries and makes .apk and .deb of them ([`package`]); `key` and
+//! `repository` make a signed repository that apk trusts ([`apk`]); `stage` lays out what the
+//! agent's package installs ([`stage`]). Not here: etcd's own service files, which the agent
+//! renders for its node (`common::service_files`).
 
 mod apk;
 mod failure;

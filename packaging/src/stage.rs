@@ -1,4 +1,5 @@
-//! `cargo xtask stage`: lays out what the agent's package installs, below a folder that stands for `/`. The lab starts from that.
+//! `cargo xtask stage`: lays out what the agent's package installs, below a folder that stands for
+//! `/`. The lab starts from that.
 
 use std::fs::{self, Permissions};
 use std::io::Write;

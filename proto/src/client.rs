@@ -30,8 +30,8 @@ pub struct KeepAlive {
     pub deadline: Duration,
 }
 
-/// gRPC over exactly this stream, which TLS or the kernel has secured already: the connector answers
-/// once, so the channel ends with it and never dials behind anybody's back.
+/// gRPC over exactly this stream, which TLS or the kernel has secured already: the connector
+/// answers once, so the channel ends with it and never dials behind anybody's back.
 ///
 /// # Errors
 /// The stream ended at once.
@@ -181,9 +181,9 @@ impl Coordinator {
 pub struct DesiredStates(Streaming<pb::Desired>);
 
 impl DesiredStates {
-    /// The next desired state, or why it cannot be understood, with the generation that it says it has;
-    /// `None` once the coordinator has ended the stream. Cancel-safe: a message half received stays in
-    /// the stream.
+    /// The next desired state, or why it cannot be understood, with the generation that it says it
+    /// has; `None` once the coordinator has ended the stream. Cancel-safe: a message half received
+    /// stays in the stream.
     ///
     /// # Errors
     /// Why the stream ended.

@@ -1,14 +1,14 @@
 //! What the two sides say to each other: the messages, and what they mean as types.
 //!
-//! The messages are generated from `proto/pilaster` ([`agent::v1`], [`admin::v1`]); they carry bytes and
-//! strings from outside. Each has one type of ours here, and both conversions beside it: what a node
-//! [`facts`] and its [`etcd_state`] are, its [`report`], its [`desired`] state, and how it gets in
-//! ([`enrollment`]). A message that is not as agreed is a [`BadMessage`] that names the field. Also
-//! here is what both ends of a connection must do alike: the [`names`] in certificates, the identity's
-//! [`node_uri`], TLS 1.3 ([`tls`]), and an error as a [`status`].
-//! Not here: whether a state is acceptable (the agent's `reconcile`), and who may speak (the
-//! coordinator's `agent_api`). No message type is named outside this crate, but where a service trait
-//! of tonic's forces it.
+//! The messages are generated from `proto/pilaster` ([`agent::v1`], [`admin::v1`]); they carry
+//! bytes and strings from outside. Each has one type of ours here, and both conversions beside it:
+//! what a node [`facts`] and its [`etcd_state`] are, its [`report`], its [`desired`] state, and how
+//! it gets in ([`enrollment`]). A message that is not as agreed is a [`BadMessage`] that names the
+//! field. Also here is what both ends of a connection must do alike: the [`names`] in certificates,
+//! the identity's [`node_uri`], TLS 1.3 ([`tls`]), and an error as a [`status`]. Not here: whether
+//! a state is acceptable (the agent's `reconcile`), and who may speak (the coordinator's
+//! `agent_api`). No message type is named outside this crate, but where a service trait of tonic's
+//! forces it.
 
 /// Messages and services of the agent's interface.
 pub mod agent {

@@ -1,4 +1,5 @@
-//! The names in TLS: fixed, since a workstation has DHCP, and a token's pin says which installation.
+//! The names in TLS: fixed, since a workstation has DHCP, and a token's pin says which
+//! installation.
 
 /// The name in every coordinator's certificate, and the one by which it is asked for everything but
 /// Join.

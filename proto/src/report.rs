@@ -83,8 +83,8 @@ pub enum ServiceState {
 }
 
 impl Report {
-    /// Whether it differs from `earlier` in more than times, an index and sizes: only then is it worth
-    /// a message of its own (promise 12).
+    /// Whether it differs from `earlier` in more than times, an index and sizes: only then is it
+    /// worth a message of its own (promise 12).
     pub fn is_news_after(&self, earlier: &Self) -> bool {
         self.still() != earlier.still()
     }

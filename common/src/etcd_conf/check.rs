@@ -1,4 +1,5 @@
-//! Which values etcd takes: what it would refuse, or warn of, at its start is refused before it is written.
+//! Which values etcd takes: what it would refuse, or warn of, at its start is refused before it is
+//! written.
 
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use crate::error::Help;
 const ELECTION_MS_MAX: u32 = 50_000;
 /// etcd warns above (etcd: server/etcdserver/quota.go, `MaxQuotaBytes`).
 const QUOTA_MAX: u64 = 8 << 30;
-/// On 32 bits etcd maps the quota and a tenth of it at its start; up to 1 GiB that is one mapping of 1 GiB (bbolt: db.go, `mmapSize`),
-/// above it is two or the default of 10 GiB, which such an address space does not hold.
+/// On 32 bits etcd maps the quota and a tenth of it at its start; up to 1 GiB that is one mapping
+/// of 1 GiB (bbolt: db.go, `mmapSize`), above it is two or the default of 10 GiB, which such an
+/// address space does not hold.
 const QUOTA_MAX_32_BIT: u64 = 900 << 20;
 /// Below, Go's collector would do nothing but collect.
 const MEMORY_LIMIT_MIN: u64 = 32 << 20;
-/// More than any node has; Go dies of what is no `int64` (Go: runtime/mgcpacer.go, `readGOMEMLIMIT`).
+/// More than any node has; Go dies of what is no `int64` (Go: runtime/mgcpacer.go,
+/// `readGOMEMLIMIT`).
 const MEMORY_LIMIT_MAX: u64 = 1 << 40;
 /// Nanoseconds are an `int64` in Go.
 const DURATION_MAX: Duration = Duration::from_nanos(i64::MAX as u64);

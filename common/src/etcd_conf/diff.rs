@@ -1,6 +1,7 @@
 //! What is different between two configurations, and what a member does with each difference.
 //!
-//! Pure; for a plan that says beforehand what a restart is needed for. Not here: differences of a template's text, which carry no value.
+//! Pure; for a plan that says beforehand what a restart is needed for. Not here: differences of a
+//! template's text, which carry no value.
 
 use super::keys::GROUPS;
 use super::table::{Class, Effect, Key, Unit};
@@ -10,7 +11,8 @@ use crate::service_files::environment;
 /// One value that is different.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// etcd's key by its newest spelling, `version`, `service manager`, or a variable of the environment.
+    /// etcd's key by its newest spelling, `version`, `service manager`, or a variable of the
+    /// environment.
     pub key: &'static str,
     /// As the old file has it; `None` where the key is left out.
     pub from: Option<String>,

@@ -1,4 +1,5 @@
-//! The ids that etcd derives from a formation, so that what has formed can be held against what was meant.
+//! The ids that etcd derives from a formation, so that what has formed can be held against what was
+//! meant.
 //!
 //! etcd: server/etcdserver/api/membership/member.go (`computeMemberID`) and cluster.go (`genID`).
 
@@ -7,12 +8,14 @@ use ring::digest;
 use super::value::EtcdConf;
 use crate::ports::peer_url;
 
-/// A member's id at the formation: first 8 bytes of SHA-1 over its sorted peer URLs, joined, and the token.
+/// A member's id at the formation: first 8 bytes of SHA-1 over its sorted peer URLs, joined, and
+/// the token.
 pub fn member_id(peer_url: &str, token: &str) -> u64 {
     first_8_bytes(&[peer_url.as_bytes(), token.as_bytes()].concat())
 }
 
-/// The cluster's id at the formation: first 8 bytes of SHA-1 over the sorted member ids, big-endian.
+/// The cluster's id at the formation: first 8 bytes of SHA-1 over the sorted member ids,
+/// big-endian.
 pub fn cluster_id(member_ids: &[u64]) -> u64 {
     let mut sorted = member_ids.to_vec();
     sorted.sort_unstable();

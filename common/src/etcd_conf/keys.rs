@@ -1,9 +1,11 @@
 //! The one table of etcd's keys, 3.4 to 3.7.
 //!
-//! Names, types and defaults come from etcd's embed/config.go (`Config`, `configJSON`, `NewConfig`) of 3.4.13, 3.5.33, 3.6.16 and 3.7.3, and from
-//! its changelogs where a patch brought a key. What etcd does not know it ignores without a word, so a key is rendered only for releases that
-//! have it. Never rendered, whatever a spec says: `auto-tls`, `enable-v2`, `proxy*`, `discovery*`, `debug`, `force-new-cluster`, `unsafe-no-fsync`, and
-//! `max-snapshots` and `v2-deprecation`, of which 3.6 warns.
+//! Names, types and defaults come from etcd's embed/config.go (`Config`, `configJSON`, `NewConfig`)
+//! of 3.4.13, 3.5.33, 3.6.16 and 3.7.3, and from its changelogs where a patch brought a key. What
+//! etcd does not know it ignores without a word, so a key is rendered only for releases that have
+//! it. Never rendered, whatever a spec says: `auto-tls`, `enable-v2`, `proxy*`, `discovery*`,
+//! `debug`, `force-new-cluster`, `unsafe-no-fsync`, and `max-snapshots` and `v2-deprecation`, of
+//! which 3.6 warns.
 
 use std::time::Duration;
 
@@ -148,7 +150,8 @@ pub(super) const GROUPS: &[Group] = &[
         keys: &[
             Key::new("enable-grpc-gateway", |c| flag(c.tuning.grpc_gateway))
                 .default(&[(4, "false"), (5, "true")]),
-            // From 3.5 on the log level opens it too, whatever stands here (etcd: server/embed/etcd.go, `configureClientListeners`).
+            // From 3.5 on the log level opens it too, whatever stands here (etcd:
+            // server/embed/etcd.go, `configureClientListeners`).
             Key::new("enable-pprof", |c| {
                 let opened = c.version.minor >= 5 && c.tuning.log_level == LogLevel::Debug;
                 flag(false).filter(|_| !opened)

@@ -1,8 +1,11 @@
-//! etcd's configuration: the version it is for ([`version`]) and how that release stands ([`standing`]), what its binary was built for
-//! ([`processor`]), its values ([`EtcdConf`]) and which of them etcd takes ([`check`]), the one table of keys ([`keys`], of [`table`]'s rows), the text
-//! ([`render`]), what differs between two ([`diff()`]), and the ids that etcd derives from it ([`ids`]).
+//! etcd's configuration: the version it is for ([`version`]) and how that release stands
+//! ([`standing`]), what its binary was built for ([`processor`]), its values ([`EtcdConf`]) and
+//! which of them etcd takes ([`check`]), the one table of keys ([`keys`], of [`table`]'s rows), the
+//! text ([`render`]), what differs between two ([`diff()`]), and the ids that etcd derives from it
+//! ([`ids`]).
 //!
-//! All pure. Facts about etcd come from its releases and from the files of etcd that are named beside them.
+//! All pure. Facts about etcd come from its releases and from the files of etcd that are named
+//! beside them.
 
 mod check;
 mod diff;

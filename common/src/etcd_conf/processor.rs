@@ -1,5 +1,5 @@
-//! The processor that an etcd binary was built for, which need not be the kernel's: on a 32-bit system with a 64-bit kernel
-//! `uname -m` says aarch64, and etcd is a program for arm.
+//! The processor that an etcd binary was built for, which need not be the kernel's: on a 32-bit
+//! system with a 64-bit kernel `uname -m` says aarch64, and etcd is a program for arm.
 
 use std::fmt;
 use std::str::FromStr;
@@ -72,12 +72,14 @@ impl Processor {
         PROCESSORS.iter().find(|row| row.2 == machine).map(|row| row.0)
     }
 
-    /// Whether addresses have 32 bits: then etcd's database must be small, since it is mapped into memory.
+    /// Whether addresses have 32 bits: then etcd's database must be small, since it is mapped into
+    /// memory.
     pub fn is_32_bit(self) -> bool {
         matches!(self, Self::Arm | Self::I386)
     }
 
-    /// Whether etcd of that version starts on it without being told that it may (etcd: etcdmain/etcd.go, `checkSupportArch`).
+    /// Whether etcd of that version starts on it without being told that it may (etcd:
+    /// etcdmain/etcd.go, `checkSupportArch`).
     pub fn is_supported_by(self, version: EtcdVersion) -> bool {
         match self {
             Self::Amd64 | Self::Ppc64le => true,

@@ -7,7 +7,8 @@ use super::table::{Group, Unit};
 use super::value::EtcdConf;
 use super::yaml::{Value, write_entry};
 
-/// The whole text of `/etc/etcd/conf.yml` for the release that `conf` names. The same values give the same text.
+/// The whole text of `/etc/etcd/conf.yml` for the release that `conf` names. The same values give
+/// the same text.
 pub(crate) fn render_conf_yml(conf: &EtcdConf) -> String {
     let mut out = format!(
         "# etcd {}, member {} of {}.\n# Written by Pilaster from the cluster's spec: changes by hand are replaced. etcd reads it at its start only.\n",

@@ -1,6 +1,8 @@
-//! What is known against a release of etcd: the floors below which it is old, and the releases that are refused.
+//! What is known against a release of etcd: the floors below which it is old, and the releases that
+//! are refused.
 //!
-//! Data, from etcd's CHANGELOG-3.4 to CHANGELOG-3.7 and its upgrade guides. Not here: who is asked before a bad one is taken.
+//! Data, from etcd's CHANGELOG-3.4 to CHANGELOG-3.7 and its upgrade guides. Not here: who is asked
+//! before a bad one is taken.
 
 use super::version::EtcdVersion;
 
@@ -56,8 +58,8 @@ const FAULTS: [(&[(u32, u32)], &str); 6] = [
 const HOLES: &str = "it has security holes that are publicly known";
 const END_OF_LIFE: &str = "3.4 gets no fixes any more";
 
-/// From which patch of a minor the next minor may be gone to: below, members that were removed come back and promoted learners turn
-/// back into learners (etcd: upgrade guides to 3.6 and 3.7).
+/// From which patch of a minor the next minor may be gone to: below, members that were removed come
+/// back and promoted learners turn back into learners (etcd: upgrade guides to 3.6 and 3.7).
 const LEAVING: [(u32, u32); 3] = [(4, 0), (5, 26), (6, 11)];
 
 impl EtcdVersion {
@@ -81,7 +83,8 @@ impl EtcdVersion {
         Standing::Old { floor, why }
     }
 
-    /// The first release of its minor against which nothing is known. 3.4 has none: then it is the next minor's.
+    /// The first release of its minor against which nothing is known. 3.4 has none: then it is the
+    /// next minor's.
     pub fn floor(self) -> Self {
         let (minor, patch) = *FLOORS
             .iter()
@@ -90,7 +93,8 @@ impl EtcdVersion {
         Self { major: 3, minor, patch }
     }
 
-    /// The first patch of this minor from which the next minor may be gone to; `None` where no next one is known.
+    /// The first patch of this minor from which the next minor may be gone to; `None` where no next
+    /// one is known.
     pub fn floor_to_leave(self) -> Option<Self> {
         let row = LEAVING.iter().find(|(minor, _)| *minor == self.minor);
         row.map(|&(minor, patch)| Self { major: 3, minor, patch })

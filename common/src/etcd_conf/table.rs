@@ -1,4 +1,5 @@
-//! What is known of one key of etcd's file: how each release spells it, what holds without it, and what a change of it does.
+//! What is known of one key of etcd's file: how each release spells it, what holds without it, and
+//! what a change of it does.
 
 use super::value::EtcdConf;
 use super::version::EtcdVersion;
@@ -10,7 +11,8 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     /// How the releases that have it spell it.
     pub(super) spellings: &'static [Spelling],
-    /// What holds where the key is left out, from each minor listed on; none for what has no default that could be meant.
+    /// What holds where the key is left out, from each minor listed on; none for what has no
+    /// default that could be meant.
     pub(super) defaults: &'static [(u32, &'static str)],
     /// What its numbers count.
     pub(super) unit: Unit,
@@ -57,7 +59,8 @@ pub enum Unit {
     Bytes,
 }
 
-/// What etcd does when a value of its file has changed. It never reads the file again while it runs.
+/// What etcd does when a value of its file has changed. It never reads the file again while it
+/// runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The new value holds from the next start on.
@@ -83,7 +86,8 @@ pub enum Class {
 const ALWAYS: &[(u32, u32)] = &[(4, 0)];
 
 impl Key {
-    /// A key that every release has under this name, that holds at the next start and can be taken back.
+    /// A key that every release has under this name, that holds at the next start and can be taken
+    /// back.
     pub(super) const fn new(name: &'static str, value: ValueOf) -> Self {
         Self::spelt(name, &[], value)
     }
@@ -151,7 +155,8 @@ pub(super) const fn since(name: &'static str, since: &'static [(u32, u32)]) -> S
     Spelling { name, gate: None, since, until: None }
 }
 
-/// A spelling that 3.6 still takes, with a warning, and 3.7 drops without one: it is used before 3.6 only.
+/// A spelling that 3.6 still takes, with a warning, and 3.7 drops without one: it is used before
+/// 3.6 only.
 pub(super) const fn before_3_6(name: &'static str, since: &'static [(u32, u32)]) -> Spelling {
     Spelling { name, gate: None, since, until: Some(6) }
 }

@@ -100,8 +100,8 @@ pub struct EtcdConf {
     pub tuning: Tuning,
 }
 
-/// Settings that most clusters leave as they are. `None` leaves a key out, so that etcd's own default holds; a key that the release does
-/// not have is left out too.
+/// Settings that most clusters leave as they are. `None` leaves a key out, so that etcd's own
+/// default holds; a key that the release does not have is left out too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)] // a key that came later was left out
 pub struct Tuning {
@@ -115,7 +115,8 @@ pub struct Tuning {
     pub max_concurrent_streams: Option<u32>,
     /// `max-wals`: segments of 64 MB; 0 keeps all.
     pub max_wals: Option<u32>,
-    /// `backend-batch-interval`: the longest time to a commit of the database; every write is in the WAL before that.
+    /// `backend-batch-interval`: the longest time to a commit of the database; every write is in
+    /// the WAL before that.
     pub backend_batch_interval: Option<Duration>,
     /// `backend-batch-limit`: operations until a commit of the database.
     pub backend_batch_limit: Option<u32>,
@@ -125,7 +126,8 @@ pub struct Tuning {
     pub grpc_keepalive_interval: Option<Duration>,
     /// `grpc-keepalive-timeout`: without an answer until the connection is closed.
     pub grpc_keepalive_timeout: Option<Duration>,
-    /// `enable-grpc-gateway`. etcd then dials its own client port with the server's certificate, which needs `clientAuth` too.
+    /// `enable-grpc-gateway`. etcd then dials its own client port with the server's certificate,
+    /// which needs `clientAuth` too.
     pub grpc_gateway: bool,
     /// `metrics`.
     pub metrics: Metrics,

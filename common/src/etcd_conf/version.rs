@@ -1,4 +1,5 @@
-//! etcd's version: files are rendered for the very one that reads them, since etcd ignores keys it does not know without a word.
+//! etcd's version: files are rendered for the very one that reads them, since etcd ignores keys it
+//! does not know without a word.
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,7 +44,8 @@ impl Help for BadVersion {
 }
 
 impl EtcdVersion {
-    /// Whether this release is at least the first one of its minor that is listed; minors after the last one listed are.
+    /// Whether this release is at least the first one of its minor that is listed; minors after the
+    /// last one listed are.
     pub(crate) fn has(self, first_patches: &[(u32, u32)]) -> bool {
         match first_patches.iter().find(|(minor, _)| *minor == self.minor) {
             Some((_, patch)) => self.patch >= *patch,

@@ -1,4 +1,5 @@
-//! YAML as etcd's reader takes it: plain scalars only where YAML 1.1 and 1.2 agree that they are strings, all others quoted.
+//! YAML as etcd's reader takes it: plain scalars only where YAML 1.1 and 1.2 agree that they are
+//! strings, all others quoted.
 
 /// A value of etcd's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +63,9 @@ fn scalar(text: &str) -> String {
     if is_plain(text) { text.into() } else { quoted(text) }
 }
 
-/// Whether every reader takes `text` for a string without quotes: a letter or `/` first, harmless characters, at least one
-/// of them not a letter or digit, so that no `no`, `y`, `null` or `1e3` is among them.
+/// Whether every reader takes `text` for a string without quotes: a letter or `/` first, harmless
+/// characters, at least one of them not a letter or digit, so that no `no`, `y`, `null` or `1e3` is
+/// among them.
 fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && text
@@ -73,7 +75,8 @@ fn is_plain(text: &str) -> bool {
         && !text.ends_with(':')
 }
 
-/// Double quotes: etcd's and every other reader's escapes for control characters are the same there.
+/// Double quotes: etcd's and every other reader's escapes for control characters are the same
+/// there.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

@@ -1,4 +1,5 @@
-//! What etcd takes from its environment: a configuration file leaves no flag and no other variable of etcd's in force, only these.
+//! What etcd takes from its environment: a configuration file leaves no flag and no other variable
+//! of etcd's in force, only these.
 
 use crate::etcd_conf::EtcdConf;
 

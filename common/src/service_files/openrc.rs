@@ -9,9 +9,10 @@ const OUTPUT_BYTES_MAX: u64 = 1 << 20;
 
 /// `/etc/init.d/etcd`.
 ///
-/// `want net` and `after localmount`, and not `need`: where no service provides one, etcd starts all the same. A failed start is tried again every
-/// 5 s without end, so that half a second of a wrong file or a late address leaves no member down; a leader that stops
-/// hands over first, within 5 s and two election timeouts (etcd: server/config, `ReqTimeout`), so it gets 60 s.
+/// `want net` and `after localmount`, and not `need`: where no service provides one, etcd starts
+/// all the same. A failed start is tried again every 5 s without end, so that half a second of a
+/// wrong file or a late address leaves no member down; a leader that stops hands over first, within
+/// 5 s and two election timeouts (etcd: server/config, `ReqTimeout`), so it gets 60 s.
 pub(super) fn render_service_script(conf: &EtcdConf) -> String {
     let (binary, conf_yml) = (paths::ETCD_BINARY, paths::ETCD_CONF);
     let (data, logs) = (paths::ETCD_DATA, paths::ETCD_LOGS);

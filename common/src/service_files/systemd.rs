@@ -6,9 +6,10 @@ use crate::paths;
 
 /// `etcd.service`.
 ///
-/// etcd says itself when it is ready, which at a formation is when a quorum has come together: no start is given up. As with
-/// OpenRC a failed start is tried again every 5 s without end, and a leader that stops gets 60 s to hand over. What
-/// etcd says outside its log goes to the journal, which keeps itself small.
+/// etcd says itself when it is ready, which at a formation is when a quorum has come together: no
+/// start is given up. As with OpenRC a failed start is tried again every 5 s without end, and a
+/// leader that stops gets 60 s to hand over. What etcd says outside its log goes to the journal,
+/// which keeps itself small.
 pub(super) fn render_unit(conf: &EtcdConf) -> String {
     let (binary, conf_yml) = (paths::ETCD_BINARY, paths::ETCD_CONF);
     let (data, environment) = (paths::ETCD_DATA, paths::SYSTEMD_ENVIRONMENT);

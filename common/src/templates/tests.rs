@@ -9,8 +9,8 @@ use super::*;
 use crate::etcd_conf::testing::{conf, version};
 use crate::etcd_conf::{InitialState, LogLevel, Metrics, Processor, ServiceManager, Tuning, diff};
 
-/// SHA-256 over the names and texts of all golden files of each version. A text that changes belongs to a new version: agents in the
-/// field render the old one, and refuse every other.
+/// SHA-256 over the names and texts of all golden files of each version. A text that changes
+/// belongs to a new version: agents in the field render the old one, and refuse every other.
 const PINNED: [(u32, &str); 1] =
     [(1, "d9b5606938214d2db06e4841ac4a7c9cdcc36206ced7268b1f5a50d0fe33d3b9")];
 
@@ -126,8 +126,8 @@ fn a_changed_text_is_a_new_version() {
     }
 }
 
-/// What the next version would be: this build's templates are kept beside it as those of the version
-/// before, which have no place for one value.
+/// What the next version would be: this build's templates are kept beside it as those of the
+/// version before, which have no place for one value.
 const WITH_A_SECOND: Templates = Templates(&[
     Template {
         version: 2,
@@ -296,7 +296,8 @@ fn any_conf(dice: &mut Dice) -> EtcdConf {
     conf
 }
 
-/// The values of `conf`, as far as its release knows their keys, read out of a file: not by the table, but by hand.
+/// The values of `conf`, as far as its release knows their keys, read out of a file: not by the
+/// table, but by hand.
 fn read_back(conf: &EtcdConf, file: &serde_yaml::Value) -> EtcdConf {
     let version = conf.version;
     let at = |names: [&str; 2]| {

@@ -160,7 +160,8 @@ fn to_change(
     let cluster = &record.spec.cluster;
     let change = Change::default();
     Ok(match present {
-        // a formation that begins meanwhile begins with the old spec: then this one is looked at again
+        // a formation that begins meanwhile begins with the old spec: then this one is looked at
+        // again
         Some(ClusterView { cluster: (_, revision), formation: (_, of_formation), .. }) => change
             .put(cluster, record, Some(*revision))
             .expect::<FormationRecord>(cluster, Some(*of_formation)),
@@ -227,7 +228,8 @@ pub(super) async fn look(coordinator: &Coordinator, new: &ClusterSpec) -> Result
     Ok(Looked { view, formation, change })
 }
 
-/// `<cluster>-<128 random bits>`: a member of a dead cluster of the same name is then refused by its ids.
+/// `<cluster>-<128 random bits>`: a member of a dead cluster of the same name is then refused by
+/// its ids.
 fn formation_token(cluster: &ClusterName) -> Result<String, Refused> {
     let mut bytes = [0; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)

@@ -1,5 +1,5 @@
-//! `node deny`: ends a node's identity for good. Its streams close within a second, and it cannot come
-//! back with that key.
+//! `node deny`: ends a node's identity for good. Its streams close within a second, and it cannot
+//! come back with that key.
 
 use pilaster_common::name::{ClusterName, NodeId};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! Finds the command that was called, and does it.
 //!
-//! A [`Question`] changes nothing. An [`Act`] is written to the audit log by its type, not by memory: that
-//! it was asked for is on the disk before it is done, and what came of it before it is answered. It runs
-//! in a task of its own, so that a caller who goes leaves nothing between the two; where another writer
-//! was faster it is done again from a fresh read.
+//! A [`Question`] changes nothing. An [`Act`] is written to the audit log by its type, not by
+//! memory: that it was asked for is on the disk before it is done, and what came of it before it is
+//! answered. It runs in a task of its own, so that a caller who goes leaves nothing between the
+//! two; where another writer was faster it is done again from a fresh read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,7 +63,8 @@ pub(super) trait Act: Command {
     ) -> impl Future<Output = Result<Done<Self::Answer>, Refused>> + Send;
 }
 
-/// An act that was done: how what it was done to was and is, in the audit log's words, and the answer.
+/// An act that was done: how what it was done to was and is, in the audit log's words, and the
+/// answer.
 pub(super) struct Done<T> {
     pub(super) before: String,
     pub(super) after: String,

@@ -1,8 +1,8 @@
 //! What `coordctl` reaches: a unix socket for root and the group `pilaster`.
 //!
-//! [`socket`] makes it and says who is there; [`dispatch`] finds the command and writes the audit log, by
-//! the command's type: one file each. What is shown of a cluster is made in [`crate::show`]; [`client`] is
-//! the other end.
+//! [`socket`] makes it and says who is there; [`dispatch`] finds the command and writes the audit
+//! log, by the command's type: one file each. What is shown of a cluster is made in
+//! [`crate::show`]; [`client`] is the other end.
 
 mod apply;
 mod approve;

@@ -1,8 +1,8 @@
-//! `rotate`: asks nodes for new keys and certificates. Notes which serials are to be replaced, and lets
-//! the passes do the rest; nothing restarts.
+//! `rotate`: asks nodes for new keys and certificates. Notes which serials are to be replaced, and
+//! lets the passes do the rest; nothing restarts.
 //!
-//! Level-triggered: a node renews as long as it holds a serial that is to go, and a serial is never issued
-//! twice. How far it is shows [`crate::show::Rotation`].
+//! Level-triggered: a node renews as long as it holds a serial that is to go, and a serial is never
+//! issued twice. How far it is shows [`crate::show::Rotation`].
 
 use std::collections::BTreeSet;
 

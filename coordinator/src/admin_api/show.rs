@@ -48,8 +48,8 @@ impl<V: Shown> Question for Show<V> {
     }
 }
 
-/// What is there now, with what would follow from it: a wait that is shown is never older than what is
-/// shown beside it. Nothing is recorded.
+/// What is there now, with what would follow from it: a wait that is shown is never older than what
+/// is shown beside it. Nothing is recorded.
 async fn look<V: Shown>(coordinator: &Coordinator, cluster: &ClusterName) -> Result<V, Refused> {
     let view = coordinator.observe(cluster).await?;
     let view = view.ok_or_else(|| Refused::missing(format!("{cluster} is gone"), ""))?;

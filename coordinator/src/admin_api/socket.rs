@@ -1,5 +1,5 @@
-//! The admin socket: 0660, of the group `pilaster` where there is one; who is at the other end is asked of the kernel, checked, and
-//! written to the audit log.
+//! The admin socket: 0660, of the group `pilaster` where there is one; who is at the other end is
+//! asked of the kernel, checked, and written to the audit log.
 
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
@@ -70,8 +70,8 @@ pub async fn listen(path: &Path, owner: Access) -> Result<UnixListener, SocketEr
     Ok(listener)
 }
 
-/// Lets root, the coordinator's own user and members of the group in. The kernel has checked the socket's mode before; this holds
-/// where someone has loosened it.
+/// Lets root, the coordinator's own user and members of the group in. The kernel has checked the
+/// socket's mode before; this holds where someone has loosened it.
 ///
 /// # Errors
 /// A status for anyone else.

@@ -1,10 +1,10 @@
 //! Takes connections: TLS 1.3 only, a deadline on the handshake, a bound on handshakes at once, no
 //! resumption.
 //!
-//! The client's SNI picks the TLS configuration: one asks for no client certificate and leads to Join
-//! alone; the other demands one *in the handshake* and leads to everything else. The client chooses the
-//! SNI, so the routes are bound to the configuration: each kind of connection goes into a server of its
-//! own (promise 3).
+//! The client's SNI picks the TLS configuration: one asks for no client certificate and leads to
+//! Join alone; the other demands one *in the handshake* and leads to everything else. The client
+//! chooses the SNI, so the routes are bound to the configuration: each kind of connection goes into
+//! a server of its own (promise 3).
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,9 +32,9 @@ use crate::listen::{Bounds, Connection, Incoming, Place, Socket, accept};
 
 /// A handshake takes some milliseconds; a Pi that is busy starting gets a thousand times that.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// Handshakes at once bound memory and work under a flood. Three hundred nodes behind one router come
-/// back within a second of one address; an attacker who holds its handshakes open leaves half to the
-/// others.
+/// Handshakes at once bound memory and work under a flood. Three hundred nodes behind one router
+/// come back within a second of one address; an attacker who holds its handshakes open leaves half
+/// to the others.
 const HANDSHAKES: Bounds = Bounds { whom: "agents", in_all: 256, of_address: 128 };
 /// Accepted connections that wait for the server to take them.
 const ACCEPTED_QUEUE: usize = 64;
@@ -44,7 +44,8 @@ const ACCEPTED_QUEUE: usize = 64;
 pub struct Accepted {
     stream: TlsStream<Box<dyn Socket>>,
     peer: PeerInfo,
-    /// One without a certificate keeps its share of its address as long as it stands: such connections are bounded.
+    /// One without a certificate keeps its share of its address as long as it stands: such
+    /// connections are bounded.
     _place: Option<Place>,
 }
 
@@ -78,7 +79,8 @@ struct Configs {
     agents: Arc<rustls::ServerConfig>,
 }
 
-/// What takes connections from `incoming`, as long as the future is polled; and where they come out.
+/// What takes connections from `incoming`, as long as the future is polled; and where they come
+/// out.
 ///
 /// # Errors
 /// When the coordinator's own certificate cannot be made.

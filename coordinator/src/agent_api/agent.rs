@@ -30,8 +30,8 @@ use crate::store::records::{IdentityRecord, StateRecord};
 /// Desired states that wait to be sent; each replaces the one before, so one is enough.
 const DOWN_QUEUE: usize = 1;
 
-/// Shared: a channel sets room for 32 of them aside, and a desired state has some hundred bytes even when
-/// it is empty.
+/// Shared: a channel sets room for 32 of them aside, and a desired state has some hundred bytes
+/// even when it is empty.
 type Down = Result<Arc<Desired>, Status>;
 
 /// The service of the agents.
@@ -107,7 +107,8 @@ impl From<RenewError> for Status {
     }
 }
 
-/// Signs one key of a node for etcd, with the names that the node has: those of the spec and its record.
+/// Signs one key of a node for etcd, with the names that the node has: those of the spec and its
+/// record.
 async fn issue_one(
     coordinator: &Coordinator,
     caller: &Caller,
@@ -138,7 +139,8 @@ async fn issue_one(
     Ok(certificate)
 }
 
-/// One node's stream: reports up, desired states down, until either end closes or the node may not speak any more.
+/// One node's stream: reports up, desired states down, until either end closes or the node may not
+/// speak any more.
 async fn serve(
     coordinator: Arc<Coordinator>,
     caller: Caller,

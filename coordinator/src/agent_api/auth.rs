@@ -39,8 +39,9 @@ pub(super) fn caller(extensions: &Extensions, coordinator: &Coordinator) -> Resu
     Ok(Caller { node, serial: facts.serial, not_after: facts.not_after })
 }
 
-/// Whether the caller still may speak: its serial is the current or the pending one, not ended, it was
-/// not denied, and the node is in the spec. The first use of a pending identity makes it the current one.
+/// Whether the caller still may speak: its serial is the current or the pending one, not ended, it
+/// was not denied, and the node is in the spec. The first use of a pending identity makes it the
+/// current one.
 ///
 /// # Errors
 /// The reason, for the node's own log.

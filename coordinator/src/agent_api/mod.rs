@@ -1,8 +1,8 @@
 //! What agents reach: one listener, TLS 1.3 only, two TLS configurations with routes bound to each
 //! (promise 3).
 //!
-//! [`acceptor`] takes connections from those whom [`trust`] lets through, [`auth`] says who is at the
-//! other end; [`enrollment`] and [`agent`] are the two services.
+//! [`acceptor`] takes connections from those whom [`trust`] lets through, [`auth`] says who is at
+//! the other end; [`enrollment`] and [`agent`] are the two services.
 
 pub mod acceptor;
 mod agent;

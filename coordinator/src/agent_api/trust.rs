@@ -1,4 +1,5 @@
-//! Whom the listener trusts, swapped live: connections that stand stay, the next handshake is verified by the new roots.
+//! Whom the listener trusts, swapped live: connections that stand stay, the next handshake is
+//! verified by the new roots.
 
 use std::sync::{Arc, RwLock};
 
@@ -43,7 +44,8 @@ fn verifier(roots: &[CertificateDer<'static>]) -> Arc<dyn ClientCertVerifier> {
 }
 
 impl ClientCertVerifier for ControlTrust {
-    /// None: agents have one certificate, and names of CAs are nobody's business before the handshake.
+    /// None: agents have one certificate, and names of CAs are nobody's business before the
+    /// handshake.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

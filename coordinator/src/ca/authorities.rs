@@ -21,8 +21,8 @@ impl Authorities {
         Self { vault, read: Mutex::default() }
     }
 
-    /// The CAs of a cluster. A missing one is an error: a new one would strand every node that trusts
-    /// the old.
+    /// The CAs of a cluster. A missing one is an error: a new one would strand every node that
+    /// trusts the old.
     ///
     /// # Errors
     /// See [`VaultError`].

@@ -1,7 +1,8 @@
-//! Decides what each certificate says: who gets which names, for what, and for how long (promise 2).
+//! Decides what each certificate says: who gets which names, for what, and for how long (promise
+//! 2).
 //!
-//! Pure: the profile, the node as approved, the spec and the time in; every field of the certificate out. The CSR is not among
-//! the arguments.
+//! Pure: the profile, the node as approved, the spec and the time in; every field of the
+//! certificate out. The CSR is not among the arguments.
 
 use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +18,8 @@ use crate::spec::ClusterSpec;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Back-dating, so that a clock that is a day slow accepts a new leaf (docs/PROTOCOL.md, Certificates).
+/// Back-dating, so that a clock that is a day slow accepts a new leaf (docs/PROTOCOL.md,
+/// Certificates).
 pub const LEAF_BACKDATED: Duration = DAY;
 /// Back-dating of roots.
 pub const ROOT_BACKDATED: Duration = Duration::from_secs(2 * 86_400);
@@ -76,8 +78,9 @@ pub fn node_leaf(
     Leaf { usages: node_usages(profile, spec), ..leaf }
 }
 
-/// The usages of a node's certificate: its profile's, and of a server also clientAuth where etcd's REST gateway is on, since etcd then
-/// dials its own port with it (etcd: server/embed/serve.go, `registerGateway`). It is signed by the client CA: no peer trusts it.
+/// The usages of a node's certificate: its profile's, and of a server also clientAuth where etcd's
+/// REST gateway is on, since etcd then dials its own port with it (etcd: server/embed/serve.go,
+/// `registerGateway`). It is signed by the client CA: no peer trusts it.
 pub fn node_usages(profile: Profile, spec: &ClusterSpec) -> Usages {
     let usages = profile.usages();
     let gateway = profile == Profile::Server && spec.etcd.grpc_gateway == Some(true);
@@ -98,8 +101,8 @@ pub fn coordinator(now: Timestamp) -> Leaf {
     Leaf { usages, ..leaf(Profile::Server, names, COORDINATOR_LIFE, now) }
 }
 
-/// The names of a node's certificate: its own and no other node's. The service name and the spec's extra names and addresses are
-/// on servers alone: who stands before all members is no peer.
+/// The names of a node's certificate: its own and no other node's. The service name and the spec's
+/// extra names and addresses are on servers alone: who stands before all members is no peer.
 pub fn node_names(
     profile: Profile,
     spec: &ClusterSpec,
@@ -137,8 +140,8 @@ pub fn node_names(
     LeafNames { common_name: fitting(common_name, node), names, addresses }
 }
 
-/// A common name has at most 64 characters (RFC 5280, A.1, ub-common-name); a longer host is named by its short name, which
-/// always fits. Its full name is among the SANs either way.
+/// A common name has at most 64 characters (RFC 5280, A.1, ub-common-name); a longer host is named
+/// by its short name, which always fits. Its full name is among the SANs either way.
 fn fitting(common_name: String, node: &NodeName) -> String {
     if common_name.chars().count() <= 64 { common_name } else { node.to_string() }
 }

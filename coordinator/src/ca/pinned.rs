@@ -1,4 +1,5 @@
-//! Every field of every kind of certificate, held against a reviewed text; and each accepted by webpki for what it is for.
+//! Every field of every kind of certificate, held against a reviewed text; and each accepted by
+//! webpki for what it is for.
 #![cfg(test)]
 
 use std::fmt::Write;
@@ -97,7 +98,8 @@ fn every_field_of_every_certificate_is_as_reviewed() {
     assert_eq!(text, reviewed, "UPDATE_GOLDEN=1 cargo test rewrites it, then review the change");
 }
 
-/// What a certificate says, without what differs from run to run: key ids become `own` and `issuer's`, times relative.
+/// What a certificate says, without what differs from run to run: key ids become `own` and
+/// `issuer's`, times relative.
 fn describe(
     out: &mut String,
     kind: &str,

@@ -84,7 +84,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes a new root: `<label> CA <date> <8 hex digits of its key id>`, so that no two generations share a name.
+    /// Makes a new root: `<label> CA <date> <8 hex digits of its key id>`, so that no two
+    /// generations share a name.
     ///
     /// # Errors
     /// When there are no random bytes or rcgen refuses.
@@ -128,7 +129,8 @@ impl Authority {
         })
     }
 
-    /// Signs `public_key` (SubjectPublicKeyInfo, DER) as what `leaf` says; ends with the CA at the latest.
+    /// Signs `public_key` (SubjectPublicKeyInfo, DER) as what `leaf` says; ends with the CA at the
+    /// latest.
     ///
     /// # Errors
     /// When the CA has ended, or rcgen refuses.
@@ -236,7 +238,8 @@ fn extended_usages(usages: Usages) -> Vec<ExtendedKeyUsagePurpose> {
     all
 }
 
-/// 128 random bits, positive and not zero (RFC 5280, 4.1.2.2). rcgen's default would repeat with the key.
+/// 128 random bits, positive and not zero (RFC 5280, 4.1.2.2). rcgen's default would repeat with
+/// the key.
 fn serial() -> Result<SerialNumber, SignError> {
     let mut bytes = [0; 16];
     SystemRandom::new().fill(&mut bytes).map_err(|_| SignError::Random)?;

@@ -1,6 +1,7 @@
 //! Keeps the CAs' keys: one file a CA, root and key together, 0600, never anywhere else.
 //!
-//! The only door to the files, so that sealing them with a passphrase changes nothing outside this file.
+//! The only door to the files, so that sealing them with a passphrase changes nothing outside this
+//! file.
 
 use std::path::{Path, PathBuf};
 
@@ -104,7 +105,8 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// The vault in `folder`, which is made where missing. `access` tells the owner; files are 0600.
+    /// The vault in `folder`, which is made where missing. `access` tells the owner; files are
+    /// 0600.
     ///
     /// # Errors
     /// When the folder cannot be made.

@@ -1,4 +1,5 @@
-//! How a program of ours speaks to the person at the terminal: what it prints, as what, and how it ends.
+//! How a program of ours speaks to the person at the terminal: what it prints, as what, and how it
+//! ends.
 //!
 //! Data goes to stdout; progress, notes and errors to stderr.
 

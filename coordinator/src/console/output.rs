@@ -80,7 +80,8 @@ pub fn note(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}")); // nobody listens
 }
 
-/// What clap says of a command line: help and version are success, wrong usage is told in three lines.
+/// What clap says of a command line: help and version are success, wrong usage is told in three
+/// lines.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         drop(error.print());

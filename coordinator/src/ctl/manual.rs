@@ -1,6 +1,8 @@
-//! Completions and manual pages of `coordctl` and `pilaster-coordinator`, written out of the command lines.
+//! Completions and manual pages of `coordctl` and `pilaster-coordinator`, written out of the
+//! command lines.
 //!
-//! They lie in packaging/, as files that packages install; `UPDATE_GOLDEN=1 cargo test -p pilaster-coordinator manual` writes them anew.
+//! They lie in packaging/, as files that packages install; `UPDATE_GOLDEN=1 cargo test -p
+//! pilaster-coordinator manual` writes them anew.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +14,8 @@ use pilaster_common::atomic_file;
 use super::args::Args;
 use crate::config::{Config, owner};
 
-/// The command lines, with the defaults that root has: those of who runs the test depend on the machine.
+/// The command lines, with the defaults that root has: those of who runs the test depend on the
+/// machine.
 fn commands() -> [(Command, &'static str); 2] {
     let socket = "/run/pilaster/coordinator.sock";
     let coordctl = Args::command().mut_arg("socket", |arg| arg.default_value(socket));

@@ -1,7 +1,7 @@
 //! The program `coordctl`: what a person types and sees.
 //!
-//! [`args`] is the command line, `commands/` has one file a command, [`text`] says how views read at a
-//! terminal, and [`dial`] is the way to the coordinator, which has made what is shown.
+//! [`args`] is the command line, `commands/` has one file a command, [`text`] says how views read
+//! at a terminal, and [`dial`] is the way to the coordinator, which has made what is shown.
 
 mod args;
 mod commands;

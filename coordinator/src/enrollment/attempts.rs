@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use pilaster_common::clock::Timestamp;
 
-/// Wrong proofs from one address within [`WINDOW`]: a person who pastes the wrong token needs two or three.
+/// Wrong proofs from one address within [`WINDOW`]: a person who pastes the wrong token needs two
+/// or three.
 const WRONG_MAX: u32 = 10;
 /// How long they count.
 const WINDOW: Duration = Duration::from_secs(60);

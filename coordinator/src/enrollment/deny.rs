@@ -1,6 +1,7 @@
 //! Ends a node's identity: from this moment it may not speak, and its keys never get another one.
 //!
-//! Closing the streams that stand is the caller's: the store comes first, so that a crash in between ends them at their next message.
+//! Closing the streams that stand is the caller's: the store comes first, so that a crash in
+//! between ends them at their next message.
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Help;

@@ -1,7 +1,8 @@
 //! Trades the proof of a live token for an identity (docs/PROTOCOL.md, Join).
 //!
-//! [`decide`] is pure and has every reason for a refusal; [`join`] reads, asks, signs and records in one compare-and-set, so that of
-//! two nodes with one token one wins, and a lost reply is given again. Keeps promises 2 and 3.
+//! [`decide`] is pure and has every reason for a refusal; [`join`] reads, asks, signs and records
+//! in one compare-and-set, so that of two nodes with one token one wins, and a lost reply is given
+//! again. Keeps promises 2 and 3.
 
 use std::net::Ipv4Addr;
 
@@ -43,7 +44,8 @@ pub struct JoinClaim {
 /// Why a node was not let in.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinRefusal {
-    /// Unknown token, or a proof that does not fit: told alike, since whoever asks has proved nothing.
+    /// Unknown token, or a proof that does not fit: told alike, since whoever asks has proved
+    /// nothing.
     #[error("the coordinator does not know this token")]
     NotProven,
     /// Too late.
@@ -152,8 +154,8 @@ enum Decision {
     Issue,
 }
 
-/// Lets a node in, or says why not. When someone else was faster it looks once more: it may have been an
-/// earlier try of the same node.
+/// Lets a node in, or says why not. When someone else was faster it looks once more: it may have
+/// been an earlier try of the same node.
 ///
 /// # Errors
 /// See [`JoinRefusal`].
@@ -233,8 +235,8 @@ async fn try_join(
     Ok(Joined { node, certificate, address })
 }
 
-/// By which addresses the members of a spec are known that have joined: what they were sent last, else
-/// what they joined with. One that has gone from the spec holds none.
+/// By which addresses the members of a spec are known that have joined: what they were sent last,
+/// else what they joined with. One that has gone from the spec holds none.
 async fn known_addresses(
     store: &Store,
     spec: &ClusterSpec,
@@ -302,7 +304,8 @@ fn decide(
         return Err(JoinRefusal::ForeignKey { node, other });
     }
     match identity {
-        // the reply was lost, or the token ended before it came: the key is the node's, and so is the answer
+        // the reply was lost, or the token ended before it came: the key is the node's, and so is
+        // the answer
         Some(known) if known.current.key_hash == *key_hash && now < known.current.not_after => {
             Ok(Decision::Again)
         }

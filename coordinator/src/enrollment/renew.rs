@@ -1,5 +1,6 @@
-//! Renews an agent's identity with two slots (docs/PROTOCOL.md, Staying): the new one is *pending* until its first use, which makes it the
-//! *current* one and ends the one before. A lost reply is harmless, and an old copy is cut off.
+//! Renews an agent's identity with two slots (docs/PROTOCOL.md, Staying): the new one is *pending*
+//! until its first use, which makes it the *current* one and ends the one before. A lost reply is
+//! harmless, and an old copy is cut off.
 //!
 //! Names are made anew from the spec, never copied from the old certificate (promise 2).
 
@@ -71,8 +72,9 @@ fn promoted(record: IdentityRecord) -> IdentityRecord {
     }
 }
 
-/// Notes the first use of a node's pending identity, which makes it the current one. Whoever was faster
-/// has noted it, or has changed the record in another way: then the next message is checked again.
+/// Notes the first use of a node's pending identity, which makes it the current one. Whoever was
+/// faster has noted it, or has changed the record in another way: then the next message is checked
+/// again.
 ///
 /// # Errors
 /// The store failed.

@@ -56,8 +56,8 @@ pub(crate) struct Bounds {
     pub(crate) of_address: usize,
 }
 
-/// An accepted connection, with its share of what there may be: given back when dropped. Whoever handles
-/// it takes it apart *inside* its future: an `async` block holds only what it names.
+/// An accepted connection, with its share of what there may be: given back when dropped. Whoever
+/// handles it takes it apart *inside* its future: an `async` block holds only what it names.
 pub(crate) struct Connection {
     pub(crate) socket: Box<dyn Socket>,
     pub(crate) address: SocketAddr,

@@ -1,4 +1,5 @@
-//! How much of something each address has under way, so that one cannot take it all from the others.
+//! How much of something each address has under way, so that one cannot take it all from the
+//! others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

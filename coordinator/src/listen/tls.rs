@@ -40,7 +40,8 @@ pub(crate) fn server_config(
     config
 }
 
-/// The coordinator's own certificate: made in memory, renewed by the first handshake that finds it old.
+/// The coordinator's own certificate: made in memory, renewed by the first handshake that finds it
+/// old.
 pub(crate) struct OwnLeaf {
     control: Arc<Authority>,
     clock: Arc<dyn Clock>,

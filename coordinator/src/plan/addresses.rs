@@ -1,4 +1,5 @@
-//! Decides by which address a node is known: the spec's, or the reported one where it lies in the spec's network (promise 2).
+//! Decides by which address a node is known: the spec's, or the reported one where it lies in the
+//! spec's network (promise 2).
 //!
 //! Pure. The address that a connection comes from is not asked: it is evidence to show, not proof.
 
@@ -136,9 +137,9 @@ impl Help for NoAddress {
     }
 }
 
-/// By which address each member that has joined is known now, and why one has none. Before the formation
-/// that follows the spec, what a person approved, and what its eth0 has; from then on etcd knows it by
-/// its address, which stays.
+/// By which address each member that has joined is known now, and why one has none. Before the
+/// formation that follows the spec, what a person approved, and what its eth0 has; from then on
+/// etcd knows it by its address, which stays.
 pub(crate) fn assign(view: &ClusterView) -> BTreeMap<NodeName, (Ipv4Addr, Option<NoAddress>)> {
     let spec = &view.cluster.0.spec;
     let gathering = view.formation.0.phase == Phase::Gathering;
@@ -162,8 +163,8 @@ pub(crate) fn assign(view: &ClusterView) -> BTreeMap<NodeName, (Ipv4Addr, Option
     assigned.collect()
 }
 
-/// Chooses the address of `node` among those that its eth0 has. `approved` is what a person approved for it, wherever it lies;
-/// `taken` holds the other nodes' addresses.
+/// Chooses the address of `node` among those that its eth0 has. `approved` is what a person
+/// approved for it, wherever it lies; `taken` holds the other nodes' addresses.
 ///
 /// # Errors
 /// [`NoAddress`], which says what a person can do.
@@ -215,7 +216,8 @@ pub(crate) fn choose(
     }
 }
 
-/// The first address that `spec` would put into others' certificates although a node that has joined is known by it.
+/// The first address that `spec` would put into others' certificates although a node that has
+/// joined is known by it.
 pub(crate) fn given_away(
     spec: &ClusterSpec,
     joined: &[(NodeName, Ipv4Addr)],

@@ -1,9 +1,10 @@
-//! What a changed spec would do to a cluster: which files and certificates change on which node, which members would restart, and why it
-//! would be refused.
+//! What a changed spec would do to a cluster: which files and certificates change on which node,
+//! which members would restart, and why it would be refused.
 //!
-//! Pure; `coordctl plan` shows it, and `coordctl apply` takes a spec over only where nothing is [`SpecChange::refused`]: what restarts a
-//! member of a formed cluster needs a rollout, one member at a time (promise 5). What was not told by a node counts as a restart. Not here: what
-//! waits for a rollout already (`render::hold`), how it is shown (`ctl::plan_view`).
+//! Pure; `coordctl plan` shows it, and `coordctl apply` takes a spec over only where nothing is
+//! [`SpecChange::refused`]: what restarts a member of a formed cluster needs a rollout, one member
+//! at a time (promise 5). What was not told by a node counts as a restart. Not here: what waits for
+//! a rollout already (`render::hold`), how it is shown (`ctl::plan_view`).
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -335,7 +336,8 @@ impl<'a> Sides<'a> {
         let (was, wanted) = (conf(self.old, &basis), conf(new, &basis));
         let restarts = diff(&was, &wanted).iter().any(Change::restarts);
         let Held { etcd: before, template_version, .. } = hold(configured, was, known, TEMPLATES);
-        // a rollout would bring all that is wanted; without one a member keeps what would restart it
+        // a rollout would bring all that is wanted; without one a member keeps what would restart
+        // it
         let after = if restarts { wanted } else { hold(configured, wanted, known, TEMPLATES).etcd };
         Some((before, after, template_version))
     }

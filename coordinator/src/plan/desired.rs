@@ -27,8 +27,8 @@ pub(super) struct Made {
     pub notices: Vec<Notice>,
 }
 
-/// What `node` should be while the formation is as in `formation`; nothing while it has no etcd that
-/// files could be rendered for, or has not reported since the coordinator started.
+/// What `node` should be while the formation is as in `formation`; nothing while it has no etcd
+/// that files could be rendered for, or has not reported since the coordinator started.
 ///
 /// # Errors
 /// A value that its etcd would not start with: then nothing is sent.

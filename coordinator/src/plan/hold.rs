@@ -1,8 +1,9 @@
 //! What a member of a formed cluster keeps until a rollout changes it.
 //!
-//! A file that is written under a running etcd is read at its next start, which may be a power cut. So nothing that would change how it runs is
-//! written without a rollout: not a default of a newer coordinator, and not a newer template. What etcd reads only without data, and what holds already,
-//! is written. Pure.
+//! A file that is written under a running etcd is read at its next start, which may be a power cut.
+//! So nothing that would change how it runs is written without a rollout: not a default of a newer
+//! coordinator, and not a newer template. What etcd reads only without data, and what holds
+//! already, is written. Pure.
 
 use std::fmt;
 

@@ -1,10 +1,10 @@
 //! Decides what happens next. Pure: what is recorded and seen in, all that follows out.
 //!
-//! [`view`] is what a pass is made from and [`pass()`] the pass; within it, [`addresses`] says by which
-//! address a node is known, [`desired`] what it should be (its etcd's [`values`], of which a formed member
-//! keeps some until a rollout: [`hold`]), [`formation`] when a cluster starts for the first time. What
-//! stands in the way is a [`Wait`]. [`changes`] is what another spec would do, for `coordctl plan` and
-//! `apply`; [`standing`] what is known against an etcd.
+//! [`view`] is what a pass is made from and [`pass()`] the pass; within it, [`addresses`] says by
+//! which address a node is known, [`desired`] what it should be (its etcd's [`values`], of which a
+//! formed member keeps some until a rollout: [`hold`]), [`formation`] when a cluster starts for the
+//! first time. What stands in the way is a [`Wait`]. [`changes`] is what another spec would do, for
+//! `coordctl plan` and `apply`; [`standing`] what is known against an etcd.
 
 pub(crate) mod addresses;
 pub mod changes;

@@ -1,8 +1,9 @@
-//! One pass over a cluster: everything that follows from what is recorded and seen, decided at once.
+//! One pass over a cluster: everything that follows from what is recorded and seen, decided at
+//! once.
 //!
-//! Pure: a view and a time in; what is to be recorded, sent and shown out, and when to look again. The
-//! driver (`rollout::driver`) makes the view, commits all or nothing, and publishes. Keeps promise 13 in
-//! part: generations only rise. A rollout will be one more thing that a pass returns.
+//! Pure: a view and a time in; what is to be recorded, sent and shown out, and when to look again.
+//! The driver (`rollout::driver`) makes the view, commits all or nothing, and publishes. Keeps
+//! promise 13 in part: generations only rise. A rollout will be one more thing that a pass returns.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -106,8 +107,8 @@ fn plan_members(view: &ClusterView, formation: &FormationRecord) -> BTreeMap<Nod
     view.nodes.iter().map(plan).collect()
 }
 
-/// The recorded generation while the state is the same, else the next. A node that was denied is sent
-/// nothing.
+/// The recorded generation while the state is the same, else the next. A node that was denied is
+/// sent nothing.
 fn plan_member(
     epoch: u64,
     node: &NodeView,

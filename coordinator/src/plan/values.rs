@@ -49,8 +49,9 @@ impl Basis {
         })
     }
 
-    /// Of a member that was configured before: as it was then. Only another patch of the same minor is followed, so that its files are right
-    /// for the etcd that would read them; another minor would be an upgrade that nobody has asked for.
+    /// Of a member that was configured before: as it was then. Only another patch of the same minor
+    /// is followed, so that its files are right for the etcd that would read them; another minor
+    /// would be an upgrade that nobody has asked for.
     pub fn of_member(configured: &Configured, only_facts: Option<&Facts>) -> Self {
         let Configured { template_version: _, memory_bytes, etcd } = configured;
         let installed = only_facts.and_then(|facts| facts.etcd).map(|etcd| etcd.version);
@@ -168,7 +169,8 @@ fn tuning(settings: &EtcdSettings) -> Tuning {
     }
 }
 
-/// The spec's bounds lie within 32 bits; what does not would be refused by [`EtcdConf::check`], or is etcd's greatest value.
+/// The spec's bounds lie within 32 bits; what does not would be refused by [`EtcdConf::check`], or
+/// is etcd's greatest value.
 fn narrow(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,5 @@
-//! What a pass is made from: every record of a cluster with its revision, and its nodes as seen now.
+//! What a pass is made from: every record of a cluster with its revision, and its nodes as seen
+//! now.
 //!
 //! Made whole by [`crate::rollout::observe()`]; nothing in here changes while a pass looks at it.
 

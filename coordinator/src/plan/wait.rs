@@ -1,5 +1,5 @@
-//! Why nothing more happens now: one value, shown, logged and tested, never a sentence that is taken
-//! apart again.
+//! Why nothing more happens now: one value, shown, logged and tested, never a sentence that is
+//! taken apart again.
 
 use std::fmt;
 

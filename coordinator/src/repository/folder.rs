@@ -1,7 +1,8 @@
 //! The folder: which of its files a request may name, and how one is opened without leaving it.
 //!
-//! A request names a key (`/NAME.rsa.pub`), an index (`/ARCH/APKINDEX.tar.gz`) or a package (`/ARCH/NAME.apk`), and nothing else: a path of any other
-//! shape is no file here. The folders on the way and the file are opened one by one, each refused where it is a symbolic link.
+//! A request names a key (`/NAME.rsa.pub`), an index (`/ARCH/APKINDEX.tar.gz`) or a package
+//! (`/ARCH/NAME.apk`), and nothing else: a path of any other shape is no file here. The folders on
+//! the way and the file are opened one by one, each refused where it is a symbolic link.
 
 use std::fs::{self, File};
 use std::io;
@@ -130,7 +131,8 @@ struct Parts<'a> {
     file: &'a str,
 }
 
-/// `/NAME.rsa.pub`, `/ARCH/APKINDEX.tar.gz` or `/ARCH/NAME.apk`. There is nothing to decode: no name of these has a character that needs it.
+/// `/NAME.rsa.pub`, `/ARCH/APKINDEX.tar.gz` or `/ARCH/NAME.apk`. There is nothing to decode: no
+/// name of these has a character that needs it.
 fn parse(path: &str) -> Option<Parts<'_>> {
     let path = path.strip_prefix('/')?;
     let parts = match path.split_once('/') {

@@ -21,8 +21,8 @@ impl Offer {
         Self { key, listens }
     }
 
-    /// For a node: at the address that it listens on or, where that is every one, at the host of the
-    /// first endpoint. None without one.
+    /// For a node: at the address that it listens on or, where that is every one, at the host of
+    /// the first endpoint. None without one.
     pub(crate) fn to_source(&self, endpoints: &[Endpoint]) -> Option<PackageSource> {
         let place = if self.listens.ip().is_unspecified() {
             format!("{}:{}", endpoints.first()?.host(), self.listens.port())
@@ -37,8 +37,8 @@ impl Offer {
     }
 }
 
-/// Where nodes get the agent's package. The hash comes by a way that can be trusted; the key itself does
-/// not.
+/// Where nodes get the agent's package. The hash comes by a way that can be trusted; the key itself
+/// does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageSource {
     /// `http://host:port`.

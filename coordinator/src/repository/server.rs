@@ -1,6 +1,8 @@
-//! HTTP/1.1 for apk and wget: GET and HEAD of the files that [`super::folder`] knows, and nothing else.
+//! HTTP/1.1 for apk and wget: GET and HEAD of the files that [`super::folder`] knows, and nothing
+//! else.
 //!
-//! Bounded: connections in all and by address, the size of a request's head, the time for it, and the time of a connection.
+//! Bounded: connections in all and by address, the size of a request's head, the time for it, and
+//! the time of a connection.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -79,7 +81,8 @@ fn empty(status: StatusCode) -> Response<FileBody> {
     response
 }
 
-/// The first `left` bytes of a file: one that grows meanwhile gives no more, one that shrinks breaks the connection off.
+/// The first `left` bytes of a file: one that grows meanwhile gives no more, one that shrinks
+/// breaks the connection off.
 struct FileBody {
     file: Option<File>,
     left: u64,
@@ -89,7 +92,8 @@ impl Body for FileBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    /// Reads from the disk in place: a chunk of a file that is hardly larger than the page cache's read-ahead.
+    /// Reads from the disk in place: a chunk of a file that is hardly larger than the page cache's
+    /// read-ahead.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,

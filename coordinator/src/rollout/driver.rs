@@ -1,9 +1,9 @@
 //! Runs the passes: look at the whole cluster, ask [`crate::plan::pass()`], commit all or nothing,
 //! publish, and wait for the next reason to look.
 //!
-//! So little that there is little to test: what decides is in [`crate::plan`]. It is the only part that
-//! writes what was decided; whoever was faster makes it look again. A reason to look is a report, a record
-//! that was changed by whomever, and the time.
+//! So little that there is little to test: what decides is in [`crate::plan`]. It is the only part
+//! that writes what was decided; whoever was faster makes it look again. A reason to look is a
+//! report, a record that was changed by whomever, and the time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ use crate::store::{Change, Store, StoreError};
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 /// The longest: a person who has freed the disk waits no longer for the cluster to go on.
 const FAILED_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Passes in a row that find something to record: a formation has three phases. More mean that something
-/// undoes what is recorded, and are left to the next wake.
+/// Passes in a row that find something to record: a formation has three phases. More mean that
+/// something undoes what is recorded, and are left to the next wake.
 const ROUNDS_MAX: usize = 8;
 
 /// The task.
@@ -106,8 +106,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Passes over a cluster as long as there is something to record at once. Returns when it is to be
-    /// looked at again by the time alone.
+    /// Passes over a cluster as long as there is something to record at once. Returns when it is to
+    /// be looked at again by the time alone.
     async fn go_on(
         &self,
         cluster: &ClusterName,
@@ -165,8 +165,8 @@ enum Advanced {
     Rests(Option<Duration>),
 }
 
-/// All that a pass has decided, under every condition by which it was decided: the spec, the formation,
-/// and of each node whose state is recorded who it is and what people want of it.
+/// All that a pass has decided, under every condition by which it was decided: the spec, the
+/// formation, and of each node whose state is recorded who it is and what people want of it.
 fn to_change(view: &ClusterView, pass: &Pass) -> Change {
     let cluster = &view.cluster.0.spec.cluster;
     let (formation, of_formation) = &view.formation;

@@ -1,8 +1,8 @@
-//! What is known of every node at this moment, in memory only: after a restart the agents report again
-//! within seconds (promise 12: a report costs no write).
+//! What is known of every node at this moment, in memory only: after a restart the agents report
+//! again within seconds (promise 12: a report costs no write).
 //!
-//! A report is kept and shared, never copied. What a pass has decided is published whole: the desired
-//! states go down the streams, and whoever watches the cluster looks again.
+//! A report is kept and shared, never copied. What a pass has decided is published whole: the
+//! desired states go down the streams, and whoever watches the cluster looks again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use crate::plan::view::{Refusal, Seen};
 use crate::plan::{Pass, Wait};
 
-/// What a stream sends down: the latest desired state, once there is one. It closes when the stream is to
-/// end.
+/// What a stream sends down: the latest desired state, once there is one. It closes when the stream
+/// is to end.
 pub type DesiredWatch = watch::Receiver<Option<Arc<Desired>>>;
 
 /// All nodes.
@@ -91,8 +91,8 @@ impl Fleet {
         self.with_node(node, |node| node.seen.clone())
     }
 
-    /// Publishes what a pass has decided: each desired state down the node's stream, where one stands
-    /// and it is not the one sent last; and whoever watches the cluster looks again.
+    /// Publishes what a pass has decided: each desired state down the node's stream, where one
+    /// stands and it is not the one sent last; and whoever watches the cluster looks again.
     pub(super) fn publish(&self, cluster: &ClusterName, pass: Pass) {
         let mut clusters = self.lock();
         let of = clusters.entry(cluster.clone()).or_default();

@@ -1,4 +1,5 @@
-//! Looks at a cluster: every record with its revision, and its nodes as they are seen. Changes nothing.
+//! Looks at a cluster: every record with its revision, and its nodes as they are seen. Changes
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -39,8 +40,8 @@ impl Help for PassError {
     }
 }
 
-/// The cluster as it is; `None` where it is not known. A record that is changed while others are read is
-/// noticed when something is recorded by what was seen.
+/// The cluster as it is; `None` where it is not known. A record that is changed while others are
+/// read is noticed when something is recorded by what was seen.
 ///
 /// # Errors
 /// See [`PassError`].

@@ -20,7 +20,8 @@ impl Wake {
         self.notify.notify_one();
     }
 
-    /// Waits until passes are wanted, and takes all that are. Cancel-safe: takes only what it returns.
+    /// Waits until passes are wanted, and takes all that are. Cancel-safe: takes only what it
+    /// returns.
     pub(super) async fn next(&self) -> BTreeSet<ClusterName> {
         loop {
             let wanted = std::mem::take(&mut *self.wanted.lock().expect("no holder panics"));

@@ -1,4 +1,5 @@
-//! Every certificate of a cluster's nodes: what is served, who signed it, when it ends and is renewed.
+//! Every certificate of a cluster's nodes: what is served, who signed it, when it ends and is
+//! renewed.
 
 use std::time::Duration;
 
@@ -35,8 +36,8 @@ pub struct CertificateShown {
     pub serial: String,
     /// Hex, as shown in a handshake; of a client as accepted in one.
     pub served_serial: Option<String>,
-    /// Whether it is the one that is in use: served where etcd runs, or the identity of a stream that
-    /// stands.
+    /// Whether it is the one that is in use: served where etcd runs, or the identity of a stream
+    /// that stands.
     pub in_use: bool,
     /// Hex, the CA's key id.
     pub issuer: Option<String>,
@@ -95,7 +96,8 @@ fn of_node(
         let (until, leaf) = shown(held.profile, &held.serial, until, lifetimes.autonomy);
         let leaf = CertificateShown {
             served_serial: held.served.as_ref().map(|served| hex(&served.serial)),
-            // asked of the service: an etcd that does not answer for a moment has served nothing yet
+            // asked of the service: an etcd that does not answer for a moment has served nothing
+            // yet
             in_use: !runs || held.is_served(),
             issuer: Some(hex(&held.issuer_key_id)),
             ..leaf

@@ -1,11 +1,11 @@
-//! What is shown of a cluster, built once and where the data lives: plain values that travel over the
-//! admin API as they are, and that tables, JSON and YAML read alike.
+//! What is shown of a cluster, built once and where the data lives: plain values that travel over
+//! the admin API as they are, and that tables, JSON and YAML read alike.
 //!
-//! How a cluster is ([`Status`]), its [`Certificates`], its nodes' identities ([`Nodes`]), how far the
-//! replacement of certificates is ([`Rotation`]), how it is reached ([`Access`]), and what a spec would
-//! change ([`Plan`]). All pure: what a pass saw and decided, and the time, in. Not here: how a table looks
-//! (`ctl::text`). What nodes have said is kept as it came; whoever prints it makes it harmless for a
-//! terminal.
+//! How a cluster is ([`Status`]), its [`Certificates`], its nodes' identities ([`Nodes`]), how far
+//! the replacement of certificates is ([`Rotation`]), how it is reached ([`Access`]), and what a
+//! spec would change ([`Plan`]). All pure: what a pass saw and decided, and the time, in. Not here:
+//! how a table looks (`ctl::text`). What nodes have said is kept as it came; whoever prints it
+//! makes it harmless for a terminal.
 
 mod access;
 mod certificates;

@@ -1,4 +1,5 @@
-//! How a cluster is: health, roles, the worst first, until when it goes on alone, and what is waited for.
+//! How a cluster is: health, roles, the worst first, until when it goes on alone, and what is
+//! waited for.
 
 use pilaster_common::clock::Timestamp;
 use pilaster_common::error::Told;
@@ -31,7 +32,8 @@ pub struct Status {
     pub members: usize,
     /// Who leads.
     pub leader: Option<NodeName>,
-    /// The earliest end of what etcd serves and trusts, as a date; nothing unless every member has told.
+    /// The earliest end of what etcd serves and trusts, as a date; nothing unless every member has
+    /// told.
     pub goes_on_until: Option<String>,
     /// The worst first, else as in the spec.
     pub nodes: Vec<NodeStatus>,

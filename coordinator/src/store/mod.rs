@@ -1,9 +1,9 @@
 //! What the coordinator must remember: one ordered key-value interface with compare-and-set
 //! transactions and a watch.
 //!
-//! [`KeyValue`] is the interface ([`kv`]), [`RedbStore`] the embedded implementation, [`MemoryStore`] the
-//! one of tests, `conformance` the suite that both are held to. [`records`] has every record there is;
-//! [`Store`] reads and writes them, fenced by the epoch of its leadership.
+//! [`KeyValue`] is the interface ([`kv`]), [`RedbStore`] the embedded implementation,
+//! [`MemoryStore`] the one of tests, `conformance` the suite that both are held to. [`records`] has
+//! every record there is; [`Store`] reads and writes them, fenced by the epoch of its leadership.
 //! Not here: CA keys, which lie in files of their own (`ca::vault`).
 
 mod conformance;

@@ -4,8 +4,8 @@ use pilaster_common::name::{ClusterName, NodeId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A value in the store, as JSON. A record is written by one part of the coordinator alone, which its
-/// documentation names.
+/// A value in the store, as JSON. A record is written by one part of the coordinator alone, which
+/// its documentation names.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync {
     /// What all its keys begin with. A later layout gets a room of another name beside it.
     const ROOM: &'static str;

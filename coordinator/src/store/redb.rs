@@ -1,4 +1,5 @@
-//! The embedded store: redb, two-phase commits, one writer thread that puts waiting transactions into one commit.
+//! The embedded store: redb, two-phase commits, one writer thread that puts waiting transactions
+//! into one commit.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,7 +81,8 @@ type Reply = oneshot::Sender<Result<Outcome, Failed>>;
 type Request = (Transaction, Reply);
 
 impl RedbStore {
-    /// Opens the store, or makes it where the file is missing. A damaged file is an error, never an empty store.
+    /// Opens the store, or makes it where the file is missing. A damaged file is an error, never an
+    /// empty store.
     ///
     /// # Errors
     /// See [`OpenStoreError`].
@@ -158,7 +160,8 @@ impl KeyValue for RedbStore {
     }
 }
 
-/// Makes a store under another name first, so that a first start that is cut short leaves none, rather than one without a format.
+/// Makes a store under another name first, so that a first start that is cut short leaves none,
+/// rather than one without a format.
 fn create(path: &Path) -> Result<(), redb::Error> {
     let new = path.with_extension("new");
     match std::fs::remove_file(&new) {

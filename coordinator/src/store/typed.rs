@@ -102,7 +102,8 @@ impl Change {
 }
 
 impl Store {
-    /// Begins a leadership: makes the installation at the first start, and raises its epoch at each.
+    /// Begins a leadership: makes the installation at the first start, and raises its epoch at
+    /// each.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -147,8 +148,8 @@ impl Store {
     /// Commits durably, all or nothing, while this leadership lasts.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when something was not as expected, [`StoreError::Fenced`] when this
-    /// leadership is over.
+    /// [`StoreError::Conflict`] when something was not as expected, [`StoreError::Fenced`] when
+    /// this leadership is over.
     pub async fn commit(&self, change: Change) -> Result<(), StoreError> {
         let fence = Installation::key(&());
         let mut transaction = change.0;
@@ -242,8 +243,8 @@ const ROOMS_OF_CLUSTERS: [&str; 5] = [
 pub struct ClusterWatch(Watch);
 
 impl ClusterWatch {
-    /// Waits for the next change: the clusters, or `Err` where it may be any. `None` once the store is
-    /// gone. Cancel-safe.
+    /// Waits for the next change: the clusters, or `Err` where it may be any. `None` once the store
+    /// is gone. Cancel-safe.
     pub async fn changed(&mut self) -> Option<Result<Vec<ClusterName>, AnyCluster>> {
         let keys = match self.0.changed().await? {
             Changed::Keys(keys) => keys,

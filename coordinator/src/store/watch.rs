@@ -48,8 +48,8 @@ impl Watchers {
 }
 
 impl Watch {
-    /// Waits until something has changed; `None` once the store is gone. Cancel-safe: what is taken is
-    /// returned at once.
+    /// Waits until something has changed; `None` once the store is gone. Cancel-safe: what is taken
+    /// is returned at once.
     pub async fn changed(&mut self) -> Option<Changed> {
         let mut found = Vec::new();
         loop {

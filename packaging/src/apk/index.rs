@@ -1,11 +1,13 @@
-//! Writes `APKINDEX`: a block of `K:value` lines for each package, as `apk index` does (apk-tools: src/package.c, `apk_pkg_write_index_header`).
+//! Writes `APKINDEX`: a block of `K:value` lines for each package, as `apk index` does (apk-tools:
+//! src/package.c, `apk_pkg_write_index_header`).
 
 use data_encoding::BASE64;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::package::Package;
 
-/// Keys of `.PKGINFO` and the letters of the index, in apk's order. Those with a list stand after `size`, see [`LISTS`].
+/// Keys of `.PKGINFO` and the letters of the index, in apk's order. Those with a list stand after
+/// `size`, see [`LISTS`].
 const VALUES: [(&str, &str); 7] = [
     ("pkgdesc", "T"),
     ("url", "U"),
@@ -44,8 +46,9 @@ pub(super) fn block(package: &Package, file_bytes: u64) -> String {
     block
 }
 
-/// What apk knows a package by: `Q1`, then the SHA-1 of the control part in base64. The control part holds the SHA-256 of the files, and the index
-/// that holds this is signed. apk's format has no other hash here.
+/// What apk knows a package by: `Q1`, then the SHA-1 of the control part in base64. The control
+/// part holds the SHA-256 of the files, and the index that holds this is signed. apk's format has
+/// no other hash here.
 fn identity(control: &[u8]) -> String {
     format!("Q1{}", BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, control).as_ref()))
 }

@@ -1,4 +1,5 @@
-//! Reads an .apk: where its parts end, what it says of itself, and whether its files are those that it means.
+//! Reads an .apk: where its parts end, what it says of itself, and whether its files are those that
+//! it means.
 
 use std::io::Read;
 
@@ -9,7 +10,8 @@ use ring::digest::{SHA256, digest};
 /// An .apk without its signature, which stands in front and changes nothing of what it is.
 #[derive(Debug)]
 pub(super) struct Package {
-    /// The member with `.PKGINFO` and the scripts, as it lies in the file: its hash is the package's identity.
+    /// The member with `.PKGINFO` and the scripts, as it lies in the file: its hash is the
+    /// package's identity.
     pub(super) control: Vec<u8>,
     /// The members with the files, as they lie in the file.
     pub(super) data: Vec<u8>,

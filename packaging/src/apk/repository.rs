@@ -1,6 +1,8 @@
-//! `cargo xtask repository`: a folder that apk takes packages from, as `DIR/ARCH/NAME-VERSION.apk`, `DIR/ARCH/APKINDEX.tar.gz` and the public key.
+//! `cargo xtask repository`: a folder that apk takes packages from, as `DIR/ARCH/NAME-VERSION.apk`,
+//! `DIR/ARCH/APKINDEX.tar.gz` and the public key.
 //!
-//! The index comes last and by a rename: who reads the folder meanwhile finds every package that an index names.
+//! The index comes last and by a rename: who reads the folder meanwhile finds every package that an
+//! index names.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +14,8 @@ use super::sign::{self, Key};
 use crate::failure::{Failure, at, say};
 use crate::stage::put;
 
-/// Puts the packages of `packages` into the repository in `folder`, signed, and writes the index of each architecture anew.
+/// Puts the packages of `packages` into the repository in `folder`, signed, and writes the index of
+/// each architecture anew.
 pub(crate) fn make_repository(folder: &Path, key: &Path, packages: &Path) -> Result<(), Failure> {
     let key = Key::read(key)?;
     check_only_key(folder, &key)?;

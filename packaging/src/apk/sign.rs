@@ -1,8 +1,10 @@
 //! The key that signs, by the system's openssl, and a signature as apk looks for it.
 //!
-//! A signature is a gzip member in front of what it signs: a tar of one file, `.SIGN.RSA256.KEYNAME`, without end blocks, so that the next member goes
-//! on with the same tar. RSA256 is PKCS #1 v1.5 with SHA-256 over the compressed bytes that follow (apk-tools: src/package.c,
-//! `apk_sign_ctx_process_file`, which knows RSA512, RSA256 and RSA; in 3.0: src/extract_v2.c).
+//! A signature is a gzip member in front of what it signs: a tar of one file,
+//! `.SIGN.RSA256.KEYNAME`, without end blocks, so that the next member goes on with the same tar.
+//! RSA256 is PKCS #1 v1.5 with SHA-256 over the compressed bytes that follow (apk-tools:
+//! src/package.c, `apk_sign_ctx_process_file`, which knows RSA512, RSA256 and RSA; in 3.0:
+//! src/extract_v2.c).
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,8 @@ pub(super) struct Key {
     file: PathBuf,
     /// PEM.
     pub(super) public: Vec<u8>,
-    /// The name that apk looks for in /etc/apk/keys; it is made of the key, so that two keys never have one name.
+    /// The name that apk looks for in /etc/apk/keys; it is made of the key, so that two keys never
+    /// have one name.
     pub(super) name: String,
 }
 

@@ -1,4 +1,5 @@
-//! Makes the .apk and the .deb of a product by nfpm, out of a folder whose every file has the release's time.
+//! Makes the .apk and the .deb of a product by nfpm, out of a folder whose every file has the
+//! release's time.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! Builds static binaries for musl, with the standard library from source, and without a path of the builder in them.
+//! Builds static binaries for musl, with the standard library from source, and without a path of
+//! the builder in them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -48,7 +49,8 @@ fn fetch() -> Result<(), Failure> {
     said(without_package(&mut cargo).args(["fetch", "--locked"]).current_dir(workspace())).map(drop)
 }
 
-/// What `cargo run` has set for this very program, and flags of the person, do not belong into a release.
+/// What `cargo run` has set for this very program, and flags of the person, do not belong into a
+/// release.
 fn without_package(cargo: &mut Command) -> &mut Command {
     let ours = |name: &OsStr| {
         let name = name.to_string_lossy();
@@ -74,7 +76,8 @@ fn cargo_home() -> PathBuf {
     std::env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from)
 }
 
-/// The folder of each registry's sources: its name is the registry's, which differs from builder to builder.
+/// The folder of each registry's sources: its name is the registry's, which differs from builder to
+/// builder.
 fn registries(cargo_home: &Path) -> Result<Vec<PathBuf>, Failure> {
     let folder = cargo_home.join("registry/src");
     let entries = fs::read_dir(&folder).map_err(at("read", &folder))?;
@@ -83,7 +86,8 @@ fn registries(cargo_home: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// rustc's flags: link with zig's musl, and name sources by what they are, not by where this builder keeps them.
+/// rustc's flags: link with zig's musl, and name sources by what they are, not by where this
+/// builder keeps them.
 fn flags(workspace: &Path, registries: &[PathBuf], rust_src: &Path) -> Result<String, Failure> {
     let mut flags = String::from("-Clink-self-contained=no");
     let named = registries.iter().map(|registry| (registry.as_path(), "/cargo"));

@@ -1,8 +1,9 @@
 //! `cargo xtask package`: static binaries, and packages of them.
 //!
-//! [`toolbox`] sets up what is needed, [`compile`] builds, [`bundle`] makes .apk and .deb by nfpm, [`sbom`] says what is in them. The same
-//! commit gives the same bytes, in any folder: paths are written out of the binaries, every time is the commit's, and nothing is signed here
-//! (a signature is put in front of an .apk by [`crate::apk`]).
+//! [`toolbox`] sets up what is needed, [`compile`] builds, [`bundle`] makes .apk and .deb by nfpm,
+//! [`sbom`] says what is in them. The same commit gives the same bytes, in any folder: paths are
+//! written out of the binaries, every time is the commit's, and nothing is signed here (a signature
+//! is put in front of an .apk by [`crate::apk`]).
 
 mod bundle;
 mod compile;

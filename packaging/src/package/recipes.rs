@@ -27,7 +27,8 @@ fn both() -> [Value; 2] {
     [recipe(Product::Agent), recipe(Product::Coordinator)]
 }
 
-/// What the .apk of a recipe installs. A manual page is compressed in both: abuild does it by itself.
+/// What the .apk of a recipe installs. A manual page is compressed in both: abuild does it by
+/// itself.
 fn installed(recipe: &Value) -> Vec<String> {
     let contents = recipe["contents"].as_sequence().expect("a list");
     let for_apk = contents

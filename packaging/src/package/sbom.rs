@@ -1,4 +1,5 @@
-//! Says what a package holds: a CycloneDX list of every crate that is linked into its binaries, with licences and the lock file's hashes.
+//! Says what a package holds: a CycloneDX list of every crate that is linked into its binaries,
+//! with licences and the lock file's hashes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,8 @@ pub(super) fn write(
     Ok(path)
 }
 
-/// CycloneDX 1.5 (ECMA-424's forerunner; bom-1.5.schema.json). No serial number and no time: the same inputs give the same bytes.
+/// CycloneDX 1.5 (ECMA-424's forerunner; bom-1.5.schema.json). No serial number and no time: the
+/// same inputs give the same bytes.
 fn render(name: &str, version: &str, tree: &str, lock: &str, rustc: &str) -> Value {
     let mut crates: Vec<(&str, &str, &str)> = tree.lines().filter_map(linked).collect();
     crates.sort_unstable();
@@ -75,8 +77,8 @@ fn render(name: &str, version: &str, tree: &str, lock: &str, rustc: &str) -> Val
     })
 }
 
-/// Name, version and licence of a line such as `serde v1.0.1|MIT OR Apache-2.0`; nothing for a macro, which runs in the compiler only, and for
-/// our own crates, which are the thing itself.
+/// Name, version and licence of a line such as `serde v1.0.1|MIT OR Apache-2.0`; nothing for a
+/// macro, which runs in the compiler only, and for our own crates, which are the thing itself.
 fn linked(line: &str) -> Option<(&str, &str, &str)> {
     let (package, licence) = line.trim_end_matches(" (*)").split_once('|')?;
     let mut words = package.split(' ');

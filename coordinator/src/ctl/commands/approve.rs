@@ -10,7 +10,8 @@ use crate::ctl::dial::Context;
 
 /// Takes the address that a node has, where it differs from the spec
 ///
-/// The node was refused before, and `coordctl status` says why. Its agent tries again by itself, or is joined again.
+/// The node was refused before, and `coordctl status` says why. Its agent tries again by itself, or
+/// is joined again.
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
     /// The node, as in the spec

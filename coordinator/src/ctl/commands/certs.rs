@@ -6,7 +6,8 @@ use crate::console::output::{self, Format};
 use crate::ctl::dial::Context;
 use crate::show::Certificates;
 
-/// Shows every certificate: what is served, who signed it, when it ends and when it is renewed; worst first
+/// Shows every certificate: what is served, who signed it, when it ends and when it is renewed;
+/// worst first
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
     /// How it is shown

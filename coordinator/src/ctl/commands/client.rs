@@ -1,4 +1,5 @@
-//! `coordctl client`: a certificate for a person or a program. The key is made here and stays here (promise 1).
+//! `coordctl client`: a certificate for a person or a program. The key is made here and stays here
+//! (promise 1).
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,8 @@ const WHAT: &str = "cannot make a client certificate";
 
 /// Makes a client certificate of etcd for a person or a program
 ///
-/// Writes ca.pem and client.pem (certificate and key, 0600) into a folder. Whoever holds client.pem may read and write everything in
-/// the cluster.
+/// Writes ca.pem and client.pem (certificate and key, 0600) into a folder. Whoever holds client.pem
+/// may read and write everything in the cluster.
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
     /// Whose it is: the certificate's common name

@@ -1,4 +1,5 @@
-//! `coordctl enroll`: a token for one node, the lines to run there, and what happens there, step by step.
+//! `coordctl enroll`: a token for one node, the lines to run there, and what happens there, step by
+//! step.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,13 +27,15 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// Lets a node in: prints the lines to run on it, then shows what happens there
 ///
-/// It ends when the node votes or, before the cluster has formed, when it has all its files and waits for the others.
+/// It ends when the node votes or, before the cluster has formed, when it has all its files and
+/// waits for the others.
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
     /// The node, as in the spec
     #[arg(required_unless_present = "all")]
     node: Option<String>,
-    /// Every node of the spec that has not joined: writes NODE.token into the folder given by --out, and ends
+    /// Every node of the spec that has not joined: writes NODE.token into the folder given by
+    /// --out, and ends
     #[arg(long, conflicts_with_all = ["node", "file", "no_wait"], requires = "out")]
     all: bool,
     /// Where the tokens of --all go: files of mode 0600
@@ -148,7 +151,8 @@ fn show_lines(node: &str, file: Option<&Path>, invitation: &Invitation) -> Resul
     Ok(())
 }
 
-/// What of the answer may not stand in a line that a person gives a shell of root's: anything but letters, digits and a few marks.
+/// What of the answer may not stand in a line that a person gives a shell of root's: anything but
+/// letters, digits and a few marks.
 fn foreign_to_a_line(invitation: &Invitation) -> Option<String> {
     let Invitation { endpoints, token, packages, .. } = invitation;
     let of_packages = packages.iter().flat_map(|packages| {
@@ -164,7 +168,8 @@ fn foreign_to_a_line(invitation: &Invitation) -> Option<String> {
     words.find(|word| !is_plain(word))
 }
 
-/// The part of the line that tells the agent which interface to look at: in its settings, so that it stays and a person finds it.
+/// The part of the line that tells the agent which interface to look at: in its settings, so that
+/// it stays and a person finds it.
 fn interface(name: Option<&InterfaceName>) -> String {
     let set = |name| {
         format!("echo 'export PILASTER_INTERFACE=\"{name}\"' >>/etc/conf.d/pilaster-agent && ")
@@ -172,8 +177,9 @@ fn interface(name: Option<&InterfaceName>) -> String {
     name.map(set).unwrap_or_default() // else the agent's default
 }
 
-/// The part of the line that installs the agent. From a repository: its key is fetched, and goes among those that apk trusts only when it has the
-/// hash that is in the line, which came here by the admin socket.
+/// The part of the line that installs the agent. From a repository: its key is fetched, and goes
+/// among those that apk trusts only when it has the hash that is in the line, which came here by
+/// the admin socket.
 fn install(packages: Option<&PackageSource>) -> String {
     let Some(PackageSource { url, key_name, key_sha256 }) = packages else {
         return "apk add etcd etcd-ctl ./pilaster-agent.apk".into();
@@ -239,8 +245,8 @@ fn others<'a>(status: &'a Status, node: &NodeName) -> Vec<&'a str> {
     status.nodes.iter().filter(behind).map(|other| other.name.as_ref()).collect()
 }
 
-/// What keeps the cluster from forming and does not end by waiting for the others: what is not about a
-/// member that is behind.
+/// What keeps the cluster from forming and does not end by waiting for the others: what is not
+/// about a member that is behind.
 fn not_by_others<'a>(status: &'a Status, node: &NodeName) -> impl Iterator<Item = &'a Wait> {
     let behind = others(status, node);
     let about =

@@ -15,7 +15,8 @@ use crate::show::Access;
 /// For this shell: eval "$(coordctl env --certs DIR)"
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
-    /// The folder with ca.pem and client.pem, as `coordctl client` writes it; on a node it is /etc/etcd
+    /// The folder with ca.pem and client.pem, as `coordctl client` writes it; on a node it is
+    /// /etc/etcd
     #[arg(long, default_value = "/etc/etcd", value_name = "DIR")]
     certs: PathBuf,
     /// How they are written

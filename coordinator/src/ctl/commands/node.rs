@@ -24,7 +24,8 @@ enum Command {
     },
     /// Ends a node's identity for good: its streams close within a second
     ///
-    /// Its etcd goes on: certificates of etcd cannot be revoked. To make those useless, the member is removed and the CAs are rotated.
+    /// Its etcd goes on: certificates of etcd cannot be revoked. To make those useless, the member
+    /// is removed and the CAs are rotated.
     Deny {
         /// The node
         node: String,

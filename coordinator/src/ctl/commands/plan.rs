@@ -12,8 +12,9 @@ use crate::show::{Outcome, Plan};
 
 /// Shows what a spec would change, and changes nothing
 ///
-/// For each node: its settings, its files as diff -u shows them, the names in its certificates, and whether its etcd would restart.
-/// Exit code 0 when nothing would change, 2 when something would, 4 when `coordctl apply` would refuse it.
+/// For each node: its settings, its files as diff -u shows them, the names in its certificates, and
+/// whether its etcd would restart. Exit code 0 when nothing would change, 2 when something would, 4
+/// when `coordctl apply` would refuse it.
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
     /// The spec; - is stdin

@@ -18,7 +18,8 @@ const WHAT: &str = "cannot rotate";
 
 /// Gives nodes new keys and certificates; nothing restarts
 ///
-/// It ends when every port was seen to serve its new certificate. Exit code 124 when that did not happen in time.
+/// It ends when every port was seen to serve its new certificate. Exit code 124 when that did not
+/// happen in time.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["nodes", "profiles", "all"]))]
 pub(in crate::ctl) struct Args {
@@ -76,8 +77,8 @@ struct Waiting {
     told: Vec<String>,
 }
 
-/// Takes each certificate off the list as soon as the new one is in use, and shows what its node says
-/// stands in the way.
+/// Takes each certificate off the list as soon as the new one is in use, and shows what its node
+/// says stands in the way.
 async fn follow(context: &Context, waiting: &mut Waiting) -> Result<(), Failure> {
     let mut states = context.watch::<Rotation>(WHAT).await?;
     while !waiting.left.is_empty() {

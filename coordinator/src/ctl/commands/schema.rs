@@ -7,8 +7,9 @@ use crate::spec;
 
 /// Prints the JSON Schema of a spec, for editors
 ///
-/// Needs no coordinator. For an editor with yaml-language-server: coordctl schema > pilaster.schema.json, and as the first line of the
-/// spec: # yaml-language-server: $schema=pilaster.schema.json
+/// Needs no coordinator. For an editor with yaml-language-server: coordctl schema >
+/// pilaster.schema.json, and as the first line of the spec: # yaml-language-server:
+/// $schema=pilaster.schema.json
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {}
 

@@ -15,7 +15,8 @@ const READ_MAX: u64 = 2 * 1024 * 1024;
 
 /// Says whether specs are good
 ///
-/// Needs no coordinator. What has to be asked of one, such as a service name of another cluster, `coordctl apply` tells.
+/// Needs no coordinator. What has to be asked of one, such as a service name of another cluster,
+/// `coordctl apply` tells.
 #[derive(Debug, clap::Args)]
 pub(in crate::ctl) struct Args {
     /// The specs; - is stdin

@@ -66,8 +66,8 @@ fn runs(report: &mut Report, member_id: u64) {
     ];
 }
 
-/// A formed cluster: a leader; a follower whose agent says what stands in its way; and a node that has been
-/// silent, with a name for a terminal.
+/// A formed cluster: a leader; a follower whose agent says what stands in its way; and a node that
+/// has been silent, with a name for a terminal.
 fn formed() -> ClusterView {
     let mut view = view(Phase::Gathering);
     let members = view.nodes.iter().map(|node| (node.id.node.clone(), LEADER)).collect();

@@ -1,9 +1,9 @@
 //! Decides when a cluster's first start begins, and when it has formed.
 //!
-//! It is the one step that is not one at a time (promise 5): it begins when every member of the spec is
-//! ready, all together, because a first member reports ready only when a quorum runs. It has formed when
-//! each member is healthy and the ids are those that etcd derives from what was meant
-//! (`common::etcd_conf::ids`); from then on the configuration says `existing` (promise 10).
+//! It is the one step that is not one at a time (promise 5): it begins when every member of the
+//! spec is ready, all together, because a first member reports ready only when a quorum runs. It
+//! has formed when each member is healthy and the ids are those that etcd derives from what was
+//! meant (`common::etcd_conf::ids`); from then on the configuration says `existing` (promise 10).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Every record there is. An older format lies as a file in `testdata/records`, and is read by a test.
+//! Every record there is. An older format lies as a file in `testdata/records`, and is read by a
+//! test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::record::Record;
 use crate::spec::ClusterSpec;
 
-/// This installation. Written by each start, which is the fence of all that the start before it would
-/// still write.
+/// This installation. Written by each start, which is the fence of all that the start before it
+/// would still write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installation {
     /// 16 hex digits, in every identity.
@@ -157,8 +158,8 @@ pub struct StateRecord {
     pub digest: [u8; 32],
     /// The address of eth0 that the node is known by.
     pub address: Ipv4Addr,
-    /// What its files say, where it takes part in its cluster: what its etcd reads at its next start,
-    /// planned or not.
+    /// What its files say, where it takes part in its cluster: what its etcd reads at its next
+    /// start, planned or not.
     pub configured: Option<Configured>,
 }
 

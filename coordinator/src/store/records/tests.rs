@@ -1,4 +1,5 @@
-//! Each record format as it is written, and as it was: a format that has been written is read for ever.
+//! Each record format as it is written, and as it was: a format that has been written is read for
+//! ever.
 
 use std::path::PathBuf;
 

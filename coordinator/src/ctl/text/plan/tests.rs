@@ -1,4 +1,5 @@
-//! What is shown, held against reviewed texts in `testdata/plan/`, a case each: from two specs to the text and the JSON.
+//! What is shown, held against reviewed texts in `testdata/plan/`, a case each: from two specs to
+//! the text and the JSON.
 
 use std::collections::BTreeSet;
 
