@@ -8,19 +8,19 @@
 //! person wants; [`repository`] gives nodes their packages. [`run`] starts and stops it all.
 
 pub mod admin_api;
-pub mod agent_api;
+mod agent_api;
 pub mod audit;
 pub mod ca;
 pub mod config;
-pub mod console;
+mod console;
 pub mod coordinator;
 pub mod ctl;
 pub mod daemon;
-pub mod enrollment;
+mod enrollment;
 pub mod listen;
 pub mod plan;
-pub mod render;
-pub mod repository;
+mod render;
+mod repository;
 pub mod rollout;
 pub mod run;
 pub mod show;

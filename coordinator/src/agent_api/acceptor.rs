@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use pilaster_common::error::causes;
 use pilaster_common::token::{EXPORTER_LABEL, Exporter};
-use pilaster_proto::names;
-use rustls::server::Acceptor;
+use pilaster_proto::{names, tls};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{Acceptor, WebPkiClientVerifier};
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
@@ -24,7 +25,6 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-use super::trust::ControlTrust;
 use crate::ca::sign::SignError;
 use crate::coordinator::Coordinator;
 use crate::listen::tls::{OwnLeaf, server_config};
@@ -41,7 +41,7 @@ const ACCEPTED_QUEUE: usize = 64;
 
 /// A connection after its handshake.
 #[derive(Debug)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     stream: TlsStream<Box<dyn Socket>>,
     peer: PeerInfo,
     /// One without a certificate keeps its share of its address as long as it stands: such
@@ -51,7 +51,7 @@ pub struct Accepted {
 
 /// Who is at the other end, as far as TLS knows.
 #[derive(Debug, Clone)]
-pub struct PeerInfo {
+pub(crate) struct PeerInfo {
     /// Where it comes from: evidence to show, not proof.
     pub address: SocketAddr,
     /// Binds a proof to this connection.
@@ -61,7 +61,7 @@ pub struct PeerInfo {
 }
 
 /// Connections by kind.
-pub struct Connections {
+pub(crate) struct Connections {
     /// Without a client certificate: Join and nothing else.
     pub join: mpsc::Receiver<io::Result<Accepted>>,
     /// With a verified client certificate.
@@ -84,16 +84,16 @@ struct Configs {
 ///
 /// # Errors
 /// When the coordinator's own certificate cannot be made.
-pub fn connections<I: Incoming>(
+pub(crate) fn connections<I: Incoming>(
     coordinator: &Coordinator,
     incoming: I,
 ) -> Result<(Connections, impl Future<Output = ()> + Send + use<I>), SignError> {
     let clock = Arc::clone(&coordinator.clock);
     let own = OwnLeaf::new(Arc::clone(&coordinator.control), Arc::clone(&clock))?;
-    let (own, trust) = (Arc::new(own), ControlTrust::new(&[coordinator.control.root().clone()]));
+    let own = Arc::new(own);
     let configs = Arc::new(Configs {
         join: Arc::new(server_config(&own, None)),
-        agents: Arc::new(server_config(&own, Some(Arc::new(trust)))),
+        agents: Arc::new(server_config(&own, Some(agents_of(coordinator)))),
     });
     let (join_sender, join) = mpsc::channel(ACCEPTED_QUEUE);
     let (agents_sender, agents) = mpsc::channel(ACCEPTED_QUEUE);
@@ -114,6 +114,15 @@ pub fn connections<I: Incoming>(
         }
     };
     Ok((Connections { join, agents }, accept(incoming, HANDSHAKES, clock, handle)))
+}
+
+/// Takes identities of this installation. Names of CAs are nobody's business before the handshake.
+fn agents_of(coordinator: &Coordinator) -> Arc<dyn ClientCertVerifier> {
+    let roots = tls::anchors([coordinator.control.root()]).expect("our own root is a certificate");
+    WebPkiClientVerifier::builder_with_provider(roots, tls::provider())
+        .clear_root_hint_subjects()
+        .build()
+        .expect("there is a root")
 }
 
 impl Senders {

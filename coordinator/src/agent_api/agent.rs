@@ -35,13 +35,13 @@ const DOWN_QUEUE: usize = 1;
 type Down = Result<Arc<Desired>, Status>;
 
 /// The service of the agents.
-pub struct AgentService {
+pub(crate) struct AgentService {
     coordinator: Arc<Coordinator>,
 }
 
 impl AgentService {
     /// On this coordinator.
-    pub fn new(coordinator: Arc<Coordinator>) -> Self {
+    pub(crate) fn new(coordinator: Arc<Coordinator>) -> Self {
         Self { coordinator }
     }
 }

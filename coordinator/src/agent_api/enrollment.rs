@@ -20,14 +20,14 @@ use crate::plan::view::Refusal;
 use crate::store::records::TokenRecord;
 
 /// The service that is reached without a client certificate.
-pub struct EnrollmentService {
+pub(crate) struct EnrollmentService {
     coordinator: Arc<Coordinator>,
     attempts: Attempts,
 }
 
 impl EnrollmentService {
     /// On this coordinator.
-    pub fn new(coordinator: Arc<Coordinator>) -> Self {
+    pub(crate) fn new(coordinator: Arc<Coordinator>) -> Self {
         Self { coordinator, attempts: Attempts::default() }
     }
 }

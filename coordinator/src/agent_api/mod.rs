@@ -1,21 +1,20 @@
 //! What agents reach: one listener, TLS 1.3 only, two TLS configurations with routes bound to each
 //! (promise 3).
 //!
-//! [`acceptor`] takes connections from those whom [`trust`] lets through, [`auth`] says who is at
+//! [`acceptor`] takes connections, [`auth`] says who is at
 //! the other end; [`enrollment`] and [`agent`] are the two services.
 
-pub mod acceptor;
+pub(crate) mod acceptor;
 mod agent;
 mod auth;
 mod enrollment;
-pub mod trust;
 
 use pilaster_common::name::ClusterName;
 use pilaster_proto::enrollment::GivenIdentity;
 use rustls_pki_types::CertificateDer;
 
-pub use agent::AgentService;
-pub use enrollment::EnrollmentService;
+pub(crate) use agent::AgentService;
+pub(crate) use enrollment::EnrollmentService;
 
 use crate::coordinator::Coordinator;
 

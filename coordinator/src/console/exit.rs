@@ -34,7 +34,7 @@ impl From<Exit> for ExitCode {
 
 /// An error as a person is told it, and the code to end with.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The code.
     pub exit: Exit,
     /// The error.
@@ -43,18 +43,23 @@ pub struct Failure {
 
 impl Failure {
     /// `error` is the cause of `what`.
-    pub fn new(exit: Exit, what: &str, error: &impl Help) -> Self {
+    pub(crate) fn new(exit: Exit, what: &str, error: &impl Help) -> Self {
         Self { exit, told: Told::new(what, error) }
     }
 
     /// From words.
-    pub fn said(exit: Exit, what: &str, cause: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(crate) fn said(
+        exit: Exit,
+        what: &str,
+        cause: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
         let (what, cause, help) = (what.into(), cause.into(), help.into());
         Self { exit, told: Told { what, cause, help, ..Told::default() } }
     }
 
     /// What the coordinator answered.
-    pub fn answered(what: &str, status: &Status) -> Self {
+    pub(crate) fn answered(what: &str, status: &Status) -> Self {
         let exit = match status.code() {
             Code::Unavailable => Exit::Unreachable,
             Code::FailedPrecondition => Exit::Refused,

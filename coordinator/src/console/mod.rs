@@ -3,8 +3,8 @@
 //!
 //! Data goes to stdout; progress, notes and errors to stderr.
 
-pub mod exit;
-pub mod output;
-pub mod table;
+pub(crate) mod exit;
+pub(crate) mod output;
+pub(crate) mod table;
 
-pub use exit::Exit;
+pub(crate) use exit::Exit;

@@ -11,7 +11,7 @@ use super::Exit;
 
 /// How data is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people
     Table,
     /// For programs; carries `apiVersion`
@@ -23,7 +23,7 @@ pub enum Format {
 }
 
 /// What can be shown in every [`Format`]: as JSON and YAML it is as it travels.
-pub trait Show: Serialize {
+pub(crate) trait Show: Serialize {
     /// As a person reads it, harmless for a terminal.
     fn to_table(&self) -> String;
 
@@ -34,7 +34,7 @@ pub trait Show: Serialize {
 /// Whether someone still reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Reader {
+pub(crate) enum Reader {
     /// As far as can be known.
     There,
     /// The pipe is closed: who closed it has seen enough, so this is success.
@@ -42,12 +42,12 @@ pub enum Reader {
 }
 
 /// Data, to stdout.
-pub fn data(text: &str) {
+pub(crate) fn data(text: &str) {
     let _ = try_data(text);
 }
 
 /// Data, to stdout, for those who would go on for ever.
-pub fn try_data(text: &str) -> Reader {
+pub(crate) fn try_data(text: &str) -> Reader {
     let mut stdout = std::io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Reader::There,
@@ -56,7 +56,7 @@ pub fn try_data(text: &str) -> Reader {
 }
 
 /// Data in a format, to stdout.
-pub fn show(value: &impl Show, format: Format) -> Reader {
+pub(crate) fn show(value: &impl Show, format: Format) -> Reader {
     match format {
         Format::Table => try_data(&value.to_table()),
         Format::Json => json(value),
@@ -66,7 +66,7 @@ pub fn show(value: &impl Show, format: Format) -> Reader {
 }
 
 /// Data as JSON, to stdout.
-pub fn json(value: &impl Serialize) -> Reader {
+pub(crate) fn json(value: &impl Serialize) -> Reader {
     let text = serde_json::to_string_pretty(value).expect("plain data");
     try_data(&format!("{text}\n"))
 }
@@ -76,13 +76,13 @@ fn lines(lines: Vec<String>) -> String {
 }
 
 /// Progress, a note or an error, to stderr.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}")); // nobody listens
 }
 
 /// What clap says of a command line: help and version are success, wrong usage is told in three
 /// lines.
-pub fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         drop(error.print());
         return Exit::Done.into();

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 const GAP: usize = 2;
 
 /// Rows as a table: each column as wide as its widest cell on a terminal.
-pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let header: Vec<String> = header.iter().map(|&title| title.into()).collect();
     let lines: Vec<&Vec<String>> = std::iter::once(&header).chain(rows).collect();
     let widest = |column: usize| lines.iter().map(|line| line[column].width()).max();

@@ -17,13 +17,13 @@ const ADDRESSES_MAX: usize = 1024;
 
 /// Wrong proofs of the last minute.
 #[derive(Debug, Default)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     wrong: Mutex<HashMap<IpAddr, (Timestamp, u32)>>,
 }
 
 impl Attempts {
     /// Whether `address` may try now.
-    pub fn may_try(&self, address: IpAddr, now: Timestamp) -> bool {
+    pub(crate) fn may_try(&self, address: IpAddr, now: Timestamp) -> bool {
         let wrong = self.wrong.lock().expect("no holder panics");
         wrong
             .get(&address)
@@ -31,7 +31,7 @@ impl Attempts {
     }
 
     /// Counts a wrong proof.
-    pub fn note_wrong(&self, address: IpAddr, now: Timestamp) {
+    pub(crate) fn note_wrong(&self, address: IpAddr, now: Timestamp) {
         let mut wrong = self.wrong.lock().expect("no holder panics");
         if wrong.len() >= ADDRESSES_MAX && !wrong.contains_key(&address) {
             let oldest =

@@ -12,7 +12,7 @@ use crate::store::{Change, Store, StoreError};
 
 /// Why a node was not denied.
 #[derive(Debug, thiserror::Error)]
-pub enum DenyError {
+pub(crate) enum DenyError {
     /// It has no identity.
     #[error("{node} has not joined: there is nothing to deny")]
     Unknown {
@@ -37,7 +37,7 @@ impl Help for DenyError {
 ///
 /// # Errors
 /// See [`DenyError`].
-pub async fn deny(store: &Store, node: &NodeId, now: Timestamp) -> Result<(), DenyError> {
+pub(crate) async fn deny(store: &Store, node: &NodeId, now: Timestamp) -> Result<(), DenyError> {
     let identity = store.read::<IdentityRecord>(node).await?;
     let (_, revision) = identity.ok_or_else(|| DenyError::Unknown { node: node.clone() })?;
     let (wishes, of_wishes) = store.wishes(node).await?;

@@ -12,14 +12,12 @@ use crate::store::records::{
 };
 use crate::store::{Change, Store, StoreError};
 
-/// Life of a token when nothing is said (docs/PROTOCOL.md, Token).
-pub const LIFE_DEFAULT: Duration = Duration::from_secs(3600);
 /// Longest life of a token.
-pub const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Why no token was minted.
 #[derive(Debug, thiserror::Error)]
-pub enum InviteError {
+pub(crate) enum InviteError {
     /// Not a life that a token can have.
     #[error("a token cannot be valid for {given} s")]
     Life {
@@ -64,7 +62,7 @@ impl Help for InviteError {
 ///
 /// # Errors
 /// See [`InviteError`].
-pub async fn invite(
+pub(crate) async fn invite(
     store: &Store,
     pin: [u8; 32],
     node: &NodeId,

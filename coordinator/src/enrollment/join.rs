@@ -26,7 +26,7 @@ use crate::store::{Change, Store, StoreError};
 
 /// What a node says when it asks to join.
 #[derive(Debug)]
-pub struct JoinClaim {
+pub(crate) struct JoinClaim {
     /// Which token.
     pub token_id: [u8; 8],
     /// Its host name.
@@ -127,7 +127,7 @@ impl Help for JoinRefusal {
 
 /// An identity, as handed out.
 #[derive(Debug)]
-pub struct Joined {
+pub(crate) struct Joined {
     /// Whose it is.
     pub node: NodeId,
     /// The certificate.
@@ -159,7 +159,7 @@ enum Decision {
 ///
 /// # Errors
 /// See [`JoinRefusal`].
-pub async fn join(
+pub(crate) async fn join(
     store: &Store,
     control: &Authority,
     claim: &JoinClaim,
@@ -320,17 +320,21 @@ fn decide(
 mod tests {
     use std::sync::Arc;
 
+    use std::time::Duration;
+
     use pilaster_common::secret::PrivateKey;
     use pilaster_common::token::JoinToken;
 
     use super::*;
     use crate::ca::sign::PathLength;
     use crate::enrollment::deny::deny;
-    use crate::enrollment::invite::{LIFE_DEFAULT, invite};
+    use crate::enrollment::invite::invite;
     use crate::store::MemoryStore;
     use crate::store::records::{ClusterRecord, FormationRecord, Phase};
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+    /// Of a token.
+    const LIFE: Duration = Duration::from_secs(3600);
     const SPEC: &str =
         "cluster: c\ndomain: a.b\nnetwork: 192.168.7.0/24\nmembers: [{name: m-1}, {name: m-2}]\n";
 
@@ -361,14 +365,14 @@ mod tests {
                 Change::default().put(&cluster, &spec, None).put(&cluster, &formation, None);
             store.commit(change).await.expect("commits");
             let pin = control.pin();
-            let token = invite(&store, pin, &node(), Purpose::New, LIFE_DEFAULT, NOW).await;
+            let token = invite(&store, pin, &node(), Purpose::New, LIFE, NOW).await;
             Self { store, control, token: token.expect("mints").0 }
         }
 
         /// Another token for m-1, in place of the first.
         async fn replacing(mut self) -> Self {
             let (pin, node) = (self.control.pin(), node());
-            let mint = |purpose| invite(&self.store, pin, &node, purpose, LIFE_DEFAULT, NOW);
+            let mint = |purpose| invite(&self.store, pin, &node, purpose, LIFE, NOW);
             let again = mint(Purpose::New).await;
             assert!(again.is_err(), "a joined node gets no second token unless it is said why");
             let (token, _) = mint(Purpose::Replace).await.expect("mints");
@@ -462,7 +466,7 @@ mod tests {
         claims[2].exporter[0] ^= 1;
         claims[3].csr = self::key().to_csr().expect("signs");
         for claim in &claims {
-            let late = NOW.plus(LIFE_DEFAULT * 2);
+            let late = NOW.plus(LIFE * 2);
             for now in [NOW, late] {
                 let refused = world.join(claim, now).await;
                 assert!(matches!(refused, Err(JoinRefusal::NotProven)), "{refused:?}");
@@ -476,7 +480,7 @@ mod tests {
         let (world, key) = (World::new().await, key());
         let refused = world.join(&world.claim("m-2", &key), NOW).await;
         assert!(matches!(refused, Err(JoinRefusal::OtherNode { .. })), "{refused:?}");
-        let refused = world.join(&world.claim("m-1", &key), NOW.plus(LIFE_DEFAULT)).await;
+        let refused = world.join(&world.claim("m-1", &key), NOW.plus(LIFE)).await;
         assert!(matches!(refused, Err(JoinRefusal::Expired { .. })), "{refused:?}");
     }
 

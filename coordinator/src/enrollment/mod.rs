@@ -3,8 +3,8 @@
 //! proofs are bounded ([`attempts`]). By which address a node is known is decided in
 //! `plan::addresses`.
 
-pub mod attempts;
-pub mod deny;
-pub mod invite;
-pub mod join;
-pub mod renew;
+pub(crate) mod attempts;
+pub(crate) mod deny;
+pub(crate) mod invite;
+pub(crate) mod join;
+pub(crate) mod renew;

@@ -41,7 +41,7 @@ impl Help for RenewError {}
 
 /// Which slot a certificate is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
+pub(crate) enum Slot {
     /// It is in use.
     Current,
     /// This is its first use.
@@ -51,7 +51,7 @@ pub enum Slot {
 }
 
 /// The slot of the certificate with this serial.
-pub fn slot_of(record: &IdentityRecord, serial: &[u8]) -> Slot {
+pub(crate) fn slot_of(record: &IdentityRecord, serial: &[u8]) -> Slot {
     if record.current.serial == serial {
         Slot::Current
     } else if record.pending.as_ref().is_some_and(|pending| pending.serial == serial) {
@@ -78,7 +78,7 @@ fn promoted(record: IdentityRecord) -> IdentityRecord {
 ///
 /// # Errors
 /// The store failed.
-pub async fn promote(
+pub(crate) async fn promote(
     store: &Store,
     node: &NodeId,
     (record, revision): Revised<IdentityRecord>,
@@ -99,7 +99,7 @@ pub async fn promote(
 ///
 /// # Errors
 /// See [`RenewError`].
-pub async fn renew(
+pub(crate) async fn renew(
     store: &Store,
     control: &Authority,
     node: &NodeId,

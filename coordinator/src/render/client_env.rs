@@ -10,7 +10,7 @@ use crate::spec::ClusterSpec;
 
 /// How variables are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Shell {
+pub(crate) enum Shell {
     /// `export A='b'`
     Sh,
     /// `set -gx A 'b'`
@@ -20,7 +20,7 @@ pub enum Shell {
 }
 
 /// One line for each member that has an address, and the service name on each of them.
-pub fn host_entries(spec: &ClusterSpec, joined: &[(NodeName, Ipv4Addr)]) -> Vec<HostEntry> {
+pub(crate) fn host_entries(spec: &ClusterSpec, joined: &[(NodeName, Ipv4Addr)]) -> Vec<HostEntry> {
     joined
         .iter()
         .map(|(name, address)| HostEntry {
@@ -31,7 +31,7 @@ pub fn host_entries(spec: &ClusterSpec, joined: &[(NodeName, Ipv4Addr)]) -> Vec<
 }
 
 /// The `ETCDCTL_*` lines with all endpoints, so that one dead member stops nobody.
-pub fn client_env(
+pub(crate) fn client_env(
     shell: Shell,
     endpoints: &[String],
     ca: &Path,

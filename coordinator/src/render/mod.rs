@@ -5,4 +5,4 @@
 
 mod client_env;
 
-pub use client_env::{Shell, client_env, host_entries};
+pub(crate) use client_env::{Shell, client_env, host_entries};

@@ -60,7 +60,7 @@ pub struct PublicKey {
 
 /// A folder of packages.
 #[derive(Debug)]
-pub struct Repository {
+pub(crate) struct Repository {
     path: PathBuf,
     folder: OwnedFd,
 }
@@ -73,7 +73,7 @@ impl Repository {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, RepositoryError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, RepositoryError> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let folder = open(path, flags, Mode::empty())
             .map_err(|errno| RepositoryError::Open { path: path.into(), source: errno.into() })?;
@@ -84,7 +84,7 @@ impl Repository {
     ///
     /// # Errors
     /// There is none, or more than one, or it cannot be read.
-    pub fn public_key(&self) -> Result<PublicKey, RepositoryError> {
+    pub(crate) fn public_key(&self) -> Result<PublicKey, RepositoryError> {
         let fail = |source| RepositoryError::Open { path: self.path.clone(), source };
         let entries = fs::read_dir(&self.path).map_err(fail)?;
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());

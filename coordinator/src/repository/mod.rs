@@ -10,6 +10,6 @@ mod folder;
 mod offer;
 mod server;
 
-pub use folder::{PublicKey, Repository, RepositoryError};
-pub use offer::{Offer, PackageSource};
-pub use server::serve;
+pub(crate) use folder::{PublicKey, Repository, RepositoryError};
+pub(crate) use offer::{Offer, PackageSource};
+pub(crate) use server::serve;

@@ -34,7 +34,11 @@ const CONNECTION_MAX: Duration = Duration::from_secs(300);
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Gives the packages out, as long as it is polled.
-pub async fn serve(repository: Repository, listener: impl listen::Incoming, clock: Arc<dyn Clock>) {
+pub(crate) async fn serve(
+    repository: Repository,
+    listener: impl listen::Incoming,
+    clock: Arc<dyn Clock>,
+) {
     let (repository, timer) = (Arc::new(repository), Arc::clone(&clock));
     let handle = move |connection: Connection| {
         let (repository, clock) = (Arc::clone(&repository), Arc::clone(&timer));

@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pilaster_coordinator::admin_api::{Admin, Apply, Enroll};
-use pilaster_coordinator::enrollment::invite::LIFE_DEFAULT;
 use pilaster_proto::client::channel_over;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -15,6 +14,9 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use super::bare::Bare;
 use super::nodes::failed;
 use crate::error::LabError;
+
+/// Longer than any bench takes.
+const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// A server in a process of its own; killed when dropped.
 #[derive(Debug)]
@@ -92,7 +94,7 @@ pub async fn admin(folder: &Path) -> Result<Admin, LabError> {
     Err(LabError::NotYet(format!("nobody answers on {}", path.display())))
 }
 
-/// A token for a node, of the default life.
+/// A token for a node.
 ///
 /// # Errors
 /// The coordinator does not give one.
@@ -100,7 +102,7 @@ pub async fn token(admin: &mut Admin, cluster: &str, node: &str) -> Result<Strin
     let enroll = Enroll {
         cluster: Some(cluster.into()),
         node: node.into(),
-        valid_for: LIFE_DEFAULT,
+        valid_for: TOKEN_LIFE,
         replace: false,
     };
     let invitation = admin.call(&enroll).await;
