@@ -1,17 +1,16 @@
-//! The values of a node's files: the only place where the spec's settings become etcd's.
+//! The values of a node's files: the spec's settings, and what a node decides where nothing is said.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pilaster_common::etcd_conf::{
-    EtcdConf, EtcdVersion, InitialState, LogLevel, Member, Metrics, Processor, ServiceManager,
-    Tuning,
+    EtcdConf, EtcdVersion, InitialState, Member, Processor, ServiceManager,
 };
 use pilaster_common::name::NodeName;
 
 use pilaster_proto::facts::{Facts, InstalledEtcd};
 
-use crate::spec::{self, ClusterSpec, EtcdSettings};
+use crate::spec::ClusterSpec;
 use crate::store::records::{Configured, FormationRecord, Phase};
 
 const MIB: u64 = 1 << 20;
@@ -102,77 +101,8 @@ pub fn etcd_conf(
         processor: *processor,
         service_manager: *service_manager,
         memory_limit_bytes: settings.memory_limit.or(small.then_some(300 * MIB)),
-        tuning: tuning(settings),
+        tuning: settings.tuning(),
     }
-}
-
-fn tuning(settings: &EtcdSettings) -> Tuning {
-    let EtcdSettings {
-        storage: _,
-        heartbeat_interval: _,
-        election_timeout: _,
-        snapshot_count: _,
-        snapshot_catchup_entries,
-        quota: _,
-        compaction_retention: _,
-        max_request_size,
-        max_txn_ops,
-        max_concurrent_streams,
-        max_wals,
-        backend_batch_interval,
-        backend_batch_limit,
-        grpc_keepalive_min_time,
-        grpc_keepalive_interval,
-        grpc_keepalive_timeout,
-        grpc_gateway,
-        metrics,
-        log_level,
-        watch_progress_notify_interval,
-        initial_corrupt_check,
-        compact_hash_check,
-        compact_hash_check_interval,
-        corrupt_check_interval,
-        max_learners,
-        memory_limit: _,
-    } = settings;
-    let ours = Tuning::default();
-    Tuning {
-        snapshot_catchup_entries: *snapshot_catchup_entries,
-        max_request_bytes: max_request_size.map(narrow),
-        max_txn_ops: max_txn_ops.map(narrow),
-        max_concurrent_streams: max_concurrent_streams.map(narrow),
-        max_wals: max_wals.map(narrow),
-        backend_batch_interval: *backend_batch_interval,
-        backend_batch_limit: backend_batch_limit.map(narrow),
-        grpc_keepalive_min_time: *grpc_keepalive_min_time,
-        grpc_keepalive_interval: *grpc_keepalive_interval,
-        grpc_keepalive_timeout: *grpc_keepalive_timeout,
-        grpc_gateway: grpc_gateway.unwrap_or(ours.grpc_gateway),
-        metrics: metrics.map_or(ours.metrics, |metrics| match metrics {
-            spec::Metrics::Basic => Metrics::Basic,
-            spec::Metrics::Extensive => Metrics::Extensive,
-        }),
-        log_level: log_level.map_or(ours.log_level, |level| match level {
-            spec::LogLevel::Debug => LogLevel::Debug,
-            spec::LogLevel::Info => LogLevel::Info,
-            spec::LogLevel::Warn => LogLevel::Warn,
-            spec::LogLevel::Error => LogLevel::Error,
-        }),
-        watch_progress_notify_interval: watch_progress_notify_interval
-            .or(ours.watch_progress_notify_interval),
-        initial_corrupt_check: initial_corrupt_check.unwrap_or(ours.initial_corrupt_check),
-        compact_hash_check: compact_hash_check.unwrap_or(ours.compact_hash_check),
-        compact_hash_check_interval: compact_hash_check_interval
-            .or(ours.compact_hash_check_interval),
-        corrupt_check_interval: *corrupt_check_interval,
-        max_learners: max_learners.map(narrow),
-    }
-}
-
-/// The spec's bounds lie within 32 bits; what does not would be refused by [`EtcdConf::check`], or
-/// is etcd's greatest value.
-fn narrow(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn milliseconds(span: Duration) -> u32 {
@@ -181,9 +111,11 @@ fn milliseconds(span: Duration) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use pilaster_common::etcd_conf::Tuning;
     use pilaster_common::templates::TEMPLATES;
 
     use super::*;
+    use crate::spec::{self, EtcdSettings};
 
     fn conf(etcd: &str, memory: u64, processor: Processor) -> EtcdConf {
         let text = format!(
@@ -215,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_setting_of_a_spec_reaches_the_file_and_etcd_takes_it() {
-        for (setting, line) in [
+        let lines = [
             ("heartbeat_interval: 250ms", "heartbeat-interval: 250"),
             ("election_timeout: 20s", "election-timeout: 20000"),
             ("snapshot_count: 5000", "snapshot-count: 5000"),
@@ -241,7 +173,12 @@ mod tests {
             ("corrupt_check_interval: 1h", "corrupt-check-time: 3600000000000"),
             ("max_learners: 2", "max-learners: 2"),
             ("memory_limit: 200MiB", "GOMEMLIMIT=200MiB"),
-        ] {
+        ];
+        let keys = EtcdSettings::default().written().into_iter().map(|(key, _)| key);
+        let without_storage: Vec<&str> = keys.skip(1).collect(); // it decides the timing
+        let tried = lines.map(|(setting, _)| setting.split(':').next().expect("a key"));
+        assert_eq!(tried[..], without_storage);
+        for (setting, line) in lines {
             let conf = conf(setting, 4 * GIB, Processor::Arm64);
             assert_eq!(conf.check(), Ok(()), "{setting}");
             let files = TEMPLATES.render(1, &conf).expect("ours");

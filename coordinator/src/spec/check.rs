@@ -1,204 +1,218 @@
-//! Checks what the keys of a spec mean together: names and addresses that belong to two, timing that etcd would not start with.
+//! Checks what the keys of a spec mean together: names and addresses that belong to two, timing that
+//! etcd would not start with.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
+use super::ClusterSpec;
 use super::mistake::{Mistake, Place};
 use super::quantity::{size_text, span_text};
-use super::read::{At, Draft};
-use pilaster_common::name::DomainName;
+use super::yaml::Node;
 
 /// The longest election timeout that etcd starts with (`server/embed/config.go`, `maxElectionMs`).
 const ELECTION_MAX: Duration = Duration::from_secs(50);
 
-/// All mistakes, and the service name that holds.
-pub(super) fn mistakes(draft: &Draft) -> Result<DomainName, Vec<Mistake>> {
-    let mut found = Vec::new();
-    members(draft, &mut found);
-    addresses(draft, &mut found);
-    let service = service(draft, &mut found);
-    if let Some(service) = &service {
-        extra_names(draft, service, &mut found);
-    }
-    timing(draft, &mut found);
-    lifetimes(draft, &mut found);
-    service.filter(|_| found.is_empty()).ok_or(found)
+/// All mistakes in a spec, with their places in the tree that it was read from.
+pub(super) fn mistakes(spec: &ClusterSpec, tree: &Node) -> Vec<Mistake> {
+    let mut check = Check { spec, tree, found: Vec::new() };
+    check.members();
+    check.addresses();
+    check.service();
+    check.extra_names();
+    check.timing();
+    check.lifetimes();
+    check.found
 }
 
-fn members(draft: &Draft, found: &mut Vec<Mistake>) {
-    for (i, member) in draft.members.iter().enumerate() {
-        let At { value: name, place } = &member.name;
-        if let Some(first) = draft.members[..i].iter().find(|other| other.name.value == *name) {
-            let first = first.name.place.line;
-            found.push(Mistake::new(
-                *place,
-                format!("{name} is a member twice: it stands in line {first} already"),
-                "remove one of the two, or give it the name of its own node",
-            ));
+struct Check<'spec> {
+    spec: &'spec ClusterSpec,
+    tree: &'spec Node,
+    found: Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn add(&mut self, place: Place, message: String, help: impl Into<String>) {
+        self.found.push(Mistake::new(place, message, help));
+    }
+
+    /// The place of the first of these keys that is written in a section.
+    fn place(&self, section: &str, keys: [&str; 2]) -> Option<Place> {
+        let section = self.tree.get(section)?;
+        keys.iter().find_map(|key| section.get(key)).map(|node| node.place)
+    }
+
+    fn members(&mut self) {
+        let places =
+            self.tree.list("members").iter().filter_map(|node| Some(node.get("name")?.place));
+        let members: Vec<_> = self.spec.members.iter().zip(places).collect();
+        for (i, (member, place)) in members.iter().enumerate() {
+            let name = &member.name;
+            if let Some((_, first)) = members[..i].iter().find(|(other, _)| other.name == *name) {
+                self.add(
+                    *place,
+                    format!("{name} is a member twice: it stands in line {} already", first.line),
+                    "remove one of the two, or give it the name of its own node",
+                );
+            }
         }
     }
-}
 
-/// Each address belongs to one member, or to what stands before all of them (promise 2).
-fn addresses(draft: &Draft, found: &mut Vec<Mistake>) {
-    let mut known: Vec<(IpAddr, String)> = Vec::new();
-    let mut take = |address: &At<IpAddr>, owner: String, found: &mut Vec<Mistake>| {
-        let At { value, place } = address;
-        if let Some((_, other)) = known.iter().find(|(known, _)| known == value) {
-            let (message, help) = match (*other == owner, owner.as_str()) {
-                (true, _) => (format!("{value} stands here twice"), "remove one of the two"),
+    /// Each address belongs to one member, or to what stands before all of them (promise 2).
+    fn addresses(&mut self) {
+        let Self { spec, tree, .. } = *self;
+        let mut taken = Vec::new();
+        for (member, node) in spec.members.iter().zip(tree.list("members")) {
+            let owner: &str = member.name.as_ref();
+            if let Some((address, node)) = member.address.zip(node.get("address")) {
+                self.take(&mut taken, address.into(), owner, node.place);
+                self.inside(address, node.place);
+            }
+            for (address, node) in member.addresses.iter().zip(node.list("addresses")) {
+                self.take(&mut taken, *address, owner, node.place);
+            }
+        }
+        for (address, node) in spec.extra_addresses.iter().zip(tree.list(EXTRA)) {
+            self.take(&mut taken, *address, EXTRA, node.place);
+        }
+    }
+
+    fn take<'spec>(
+        &mut self,
+        taken: &mut Vec<(IpAddr, &'spec str)>,
+        address: IpAddr,
+        owner: &'spec str,
+        place: Place,
+    ) {
+        if let Some((_, other)) = taken.iter().find(|(known, _)| *known == address) {
+            let (message, help) = match (*other == owner, owner) {
+                (true, _) => (format!("{address} stands here twice"), "remove one of the two"),
                 (false, EXTRA) => (
                     format!(
-                        "{value} is the address of {other}: in every member's certificate, others could pass for it"
+                        "{address} is the address of {other}: in every member's certificate, others could pass for it"
                     ),
                     "extra addresses are those of a load balancer or a virtual IP, of no member",
                 ),
                 _ => (
-                    format!("{value} is the address of {other} already"),
+                    format!("{address} is the address of {other} already"),
                     "give each member an address of its own",
                 ),
             };
-            found.push(Mistake::new(*place, message, help));
+            self.add(place, message, help);
         }
-        known.push((*value, owner));
-    };
-    for member in &draft.members {
-        let name = &member.name.value;
-        if let Some(At { value, place }) = &member.address {
-            take(&At { value: IpAddr::V4(*value), place: *place }, name.to_string(), found);
-            inside(draft.network.as_ref(), *value, *place, found);
-        }
-        for address in &member.addresses {
-            take(address, name.to_string(), found);
+        taken.push((address, owner));
+    }
+
+    fn inside(&mut self, address: Ipv4Addr, place: Place) {
+        let Some(network) = self.spec.network.filter(|network| !is_host_of(*network, address))
+        else {
+            return;
+        };
+        let message = match network.contains(&address) {
+            true => format!(
+                "{address} is the first or the last of the network {network}, which no host can have"
+            ),
+            false => format!("{address} is not a host's address in the network {network}"),
+        };
+        self.add(place, message, "mend the address or network:");
+    }
+
+    fn service(&mut self) {
+        let ClusterSpec { domain, service, .. } = self.spec;
+        let message = if service == domain || !domain.covers(service.as_ref()) {
+            format!("the service name {service} does not lie under the domain {domain}")
+        } else if let Some(member) = self.member_of_host(service.as_ref()) {
+            format!("the service name {service} is the host name of member {member}")
+        } else {
+            return;
+        };
+        let place = self.tree.get("service").map_or(self.tree.place, |node| node.place);
+        self.add(place, message, format!("choose a name such as etcd.{domain}"));
+    }
+
+    /// Extra names are in every server certificate, so no member's may be among them (promise 2).
+    fn extra_names(&mut self) {
+        let ClusterSpec { extra_names, service, .. } = self.spec;
+        for (i, (name, node)) in extra_names.iter().zip(self.tree.list("extra_names")).enumerate() {
+            let text: &str = name.as_ref();
+            let (message, help) = if let Some(member) = self.member_of_host(text) {
+                (
+                    format!(
+                        "{name} is member {member}: with its name in every certificate, others could pass for it"
+                    ),
+                    "remove it: each member has its own names in its own certificate",
+                )
+            } else if text == "localhost" || text == AsRef::<str>::as_ref(service) {
+                (format!("{name} is in every server certificate already"), "remove it")
+            } else if extra_names[..i].contains(name) {
+                (format!("{name} stands here twice"), "remove one of the two")
+            } else {
+                continue;
+            };
+            self.add(node.place, message, help);
         }
     }
-    for address in &draft.extra_addresses {
-        take(address, EXTRA.into(), found);
+
+    /// The member that has `host` for its short or full name.
+    fn member_of_host(&self, host: &str) -> Option<&str> {
+        let mut names = self.spec.members.iter().map(|member| &member.name);
+        let is = |name: &&_| AsRef::<str>::as_ref(*name) == host || self.spec.host(name) == host;
+        names.find(is).map(AsRef::as_ref)
+    }
+
+    /// etcd does not start with an election timeout below five heartbeats or above 50 s (`Validate`).
+    fn timing(&mut self) {
+        let etcd = &self.spec.etcd;
+        let (heartbeat, election) = (etcd.heartbeat(), etcd.election());
+        let place = self.place("etcd", ["election_timeout", "heartbeat_interval"]);
+        let Some(place) = place.filter(|_| heartbeat * 5 > election) else { return };
+        let by_storage = |set: Option<Duration>| match set {
+            Some(_) => String::new(),
+            None => format!(" (storage: {})", etcd.storage),
+        };
+        let message = format!(
+            "election_timeout {}{} is less than five times heartbeat_interval {}{}: etcd would not start",
+            span_text(election),
+            by_storage(etcd.election_timeout),
+            span_text(heartbeat),
+            by_storage(etcd.heartbeat_interval),
+        );
+        let help = match heartbeat * 5 {
+            needed if needed <= ELECTION_MAX => format!(
+                "election_timeout: {} or longer, up to 50s, or a shorter heartbeat_interval",
+                span_text(needed)
+            ),
+            _ => "heartbeat_interval: 10s at most, because election_timeout is 50s at most".into(),
+        };
+        self.add(place, message, help);
+    }
+
+    /// An autonomy that a fresh leaf does not have would renew without end.
+    fn lifetimes(&mut self) {
+        let (leaf, autonomy) = (self.spec.certificates.leaf, self.spec.certificates.autonomy);
+        let most = leaf / 10 * 9;
+        let place = self.place("certificates", ["autonomy", "leaf"]);
+        let Some(place) = place.filter(|_| autonomy > most) else { return };
+        let message = format!(
+            "autonomy {} is more than nine tenths of leaf {}: a fresh certificate would be renewed at once",
+            span_text(autonomy),
+            span_text(leaf),
+        );
+        let whole = Duration::from_secs(most.as_secs());
+        let help = format!("autonomy: {} at most, or a longer leaf", span_text(whole));
+        self.add(place, message, help);
     }
 }
 
 /// Who holds the extra addresses; no node's name.
 const EXTRA: &str = "extra_addresses";
 
-fn inside(
-    network: Option<&At<Ipv4Net>>,
-    address: Ipv4Addr,
-    place: Place,
-    found: &mut Vec<Mistake>,
-) {
-    let Some(network) = network.map(|at| at.value).filter(|net| !is_host_of(*net, address)) else {
-        return;
-    };
-    let message = match network.contains(&address) {
-        true => format!(
-            "{address} is the first or the last of the network {network}, which no host can have"
-        ),
-        false => format!("{address} is not a host's address in the network {network}"),
-    };
-    found.push(Mistake::new(place, message, "mend the address or network:"));
-}
-
 /// Whether `address` lies in `network` and is neither its own address nor its broadcast.
 pub(crate) fn is_host_of(network: Ipv4Net, address: Ipv4Addr) -> bool {
     let edges = network.prefix_len() < 31
         && (address == network.network() || address == network.broadcast());
     network.contains(&address) && !edges
-}
-
-fn service(draft: &Draft, found: &mut Vec<Mistake>) -> Option<DomainName> {
-    let domain = &draft.domain.value;
-    let Some(At { value: service, place }) = &draft.service else {
-        return match format!("etcd.{domain}").parse() {
-            Ok(service) => Some(service),
-            Err(error) => {
-                let message = format!("etcd.{domain} would be the service name: {error}");
-                let help = "choose a shorter domain";
-                found.push(Mistake::new(draft.domain.place, message, help));
-                None
-            }
-        };
-    };
-    let choose = format!("choose a name such as etcd.{domain}");
-    if service == domain || !domain.covers(service.as_ref()) {
-        let message = format!("the service name {service} does not lie under the domain {domain}");
-        found.push(Mistake::new(*place, message, choose));
-    } else if let Some(member) = member_of_host(draft, service.as_ref()) {
-        let message = format!("the service name {service} is the host name of member {member}");
-        found.push(Mistake::new(*place, message, choose));
-    }
-    Some(service.clone())
-}
-
-/// Extra names are in every server certificate, so no member's may be among them (promise 2).
-fn extra_names(draft: &Draft, service: &DomainName, found: &mut Vec<Mistake>) {
-    for (i, At { value: name, place }) in draft.extra_names.iter().enumerate() {
-        let text: &str = name.as_ref();
-        let (message, help) = if let Some(member) = member_of_host(draft, text) {
-            (
-                format!(
-                    "{name} is member {member}: with its name in every certificate, others could pass for it"
-                ),
-                "remove it: each member has its own names in its own certificate",
-            )
-        } else if text == "localhost" || text == AsRef::<str>::as_ref(service) {
-            (format!("{name} is in every server certificate already"), "remove it")
-        } else if draft.extra_names[..i].iter().any(|other| other.value == *name) {
-            (format!("{name} stands here twice"), "remove one of the two")
-        } else {
-            continue;
-        };
-        found.push(Mistake::new(*place, message, help));
-    }
-}
-
-/// The member that has `host` for its short or full name.
-fn member_of_host<'draft>(draft: &'draft Draft, host: &str) -> Option<&'draft str> {
-    let names = draft.members.iter().map(|member| &member.name.value);
-    let mut is = names.filter(|name| {
-        AsRef::<str>::as_ref(*name) == host || draft.domain.value.host(name) == host
-    });
-    is.next().map(AsRef::as_ref)
-}
-
-/// etcd does not start with an election timeout below five heartbeats or above 50 s (`Validate`).
-fn timing(draft: &Draft, found: &mut Vec<Mistake>) {
-    let (heartbeat, election) = (draft.etcd.heartbeat(), draft.etcd.election());
-    let Some(place) = draft.timing.filter(|_| heartbeat * 5 > election) else { return };
-    let storage = draft.etcd.storage;
-    let (of_heartbeat, of_election) = (
-        draft.etcd.heartbeat_interval.map_or(format!(" (storage: {storage})"), |_| String::new()),
-        draft.etcd.election_timeout.map_or(format!(" (storage: {storage})"), |_| String::new()),
-    );
-    let message = format!(
-        "election_timeout {}{of_election} is less than five times heartbeat_interval {}{of_heartbeat}: etcd would not start",
-        span_text(election),
-        span_text(heartbeat),
-    );
-    let help = match (heartbeat * 5).min(ELECTION_MAX) {
-        needed if needed == heartbeat * 5 => format!(
-            "election_timeout: {} or longer, up to 50s, or a shorter heartbeat_interval",
-            span_text(needed)
-        ),
-        _ => "heartbeat_interval: 10s at most, because election_timeout is 50s at most".into(),
-    };
-    found.push(Mistake::new(place, message, help));
-}
-
-/// An autonomy that a fresh leaf does not have would renew without end.
-fn lifetimes(draft: &Draft, found: &mut Vec<Mistake>) {
-    let (leaf, autonomy) = (draft.certificates.leaf, draft.certificates.autonomy);
-    let most = leaf / 10 * 9;
-    let Some(place) = draft.lifetimes.filter(|_| autonomy > most) else { return };
-    let message = format!(
-        "autonomy {} is more than nine tenths of leaf {}: a fresh certificate would be renewed at once",
-        span_text(autonomy),
-        span_text(leaf),
-    );
-    let whole = Duration::from_secs(most.as_secs());
-    let help = format!("autonomy: {} at most, or a longer leaf", span_text(whole));
-    found.push(Mistake::new(place, message, help));
 }
 
 /// A quota that a node's memory does not hold.

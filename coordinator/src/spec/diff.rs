@@ -2,7 +2,10 @@
 //!
 //! Not here: what a difference does to nodes that run (`plan::spec_change`).
 
-use super::{ClusterSpec, MemberSpec, span_text};
+use pilaster_common::etcd_conf::LogLevel;
+use pilaster_common::name::NodeName;
+
+use super::{ClusterSpec, MemberSpec};
 
 /// A key that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,68 +21,58 @@ pub struct Difference {
 /// All that differ, in the order of a spec.
 pub fn differences(old: &ClusterSpec, new: &ClusterSpec) -> Vec<Difference> {
     let mut found = Vec::new();
-    let mut differ = |key: &str, from: String, to: String| {
-        if from != to {
-            found.push(Difference { key: key.into(), from, to });
-        }
-    };
-    differ("domain", old.domain.to_string(), new.domain.to_string());
-    differ("service", old.service.to_string(), new.service.to_string());
-    differ("network", or_empty(old.network), or_empty(new.network));
-    differ("names", old.names.to_string(), new.names.to_string());
-    for member in &old.members {
-        if new.member(&member.name).is_none() {
-            differ("members", member.name.to_string(), String::new());
-        }
-    }
-    for member in &new.members {
-        let Some(was) = old.member(&member.name) else {
-            differ("members", String::new(), member.name.to_string());
-            continue;
-        };
-        for (key, value) in MEMBER_KEYS {
-            differ(&format!("members.{}.{key}", member.name), value(was), value(member));
+    for (was, is) in old.written().into_iter().zip(new.written()) {
+        match was.0 {
+            "members" => members(old, new, &mut found),
+            "etcd" => section("etcd.", old.etcd.written(), new.etcd.written(), &mut found),
+            "certificates" => section(
+                "certificates.",
+                old.certificates.written(),
+                new.certificates.written(),
+                &mut found,
+            ),
+            _ => section("", vec![was], vec![is], &mut found),
         }
     }
-    differ("extra_names", listed(&old.extra_names), listed(&new.extra_names));
-    differ("extra_addresses", listed(&old.extra_addresses), listed(&new.extra_addresses));
-    for ((key, from), (_, to)) in old.etcd.written().into_iter().zip(new.etcd.written()) {
-        differ(&format!("etcd.{key}"), or_empty(from), or_empty(to));
-    }
-    let (was, is) = (old.certificates, new.certificates);
-    differ("certificates.leaf", span_text(was.leaf), span_text(is.leaf));
-    differ("certificates.autonomy", span_text(was.autonomy), span_text(is.autonomy));
-    differ("certificates.identity", span_text(was.identity), span_text(is.identity));
     found
 }
 
-/// A key of a member, and how its value is written.
-type MemberKey = (&'static str, fn(&MemberSpec) -> String);
+/// Keys and values as they are written.
+type Written = Vec<(&'static str, Option<String>)>;
 
-const MEMBER_KEYS: [MemberKey; 3] = [
-    ("address", |member| or_empty(member.address)),
-    ("addresses", |member| listed(&member.addresses)),
-    ("interface", |member| member.interface.to_string()),
-];
-
-fn or_empty(value: Option<impl ToString>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+fn members(old: &ClusterSpec, new: &ClusterSpec, found: &mut Vec<Difference>) {
+    let only = |name: &NodeName| vec![("members", Some(name.to_string()))];
+    let none = || vec![("members", None)];
+    for MemberSpec { name, .. } in old.members.iter().filter(|was| new.member(&was.name).is_none())
+    {
+        section("", only(name), none(), found);
+    }
+    for is in &new.members {
+        match old.member(&is.name) {
+            Some(was) => {
+                section(&format!("members.{}.", is.name), was.written(), is.written(), found);
+            }
+            None => section("", none(), only(&is.name), found),
+        }
+    }
 }
 
-fn listed(values: &[impl ToString]) -> String {
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+fn section(before: &str, old: Written, new: Written, found: &mut Vec<Difference>) {
+    for ((key, from), (_, to)) in old.into_iter().zip(new).filter(|(old, new)| old != new) {
+        let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
+        found.push(Difference { key: format!("{before}{key}"), from, to });
+    }
 }
 
 /// What a spec brings that a person may not expect; no mistakes.
 pub fn warnings(spec: &ClusterSpec) -> Vec<String> {
-    let debug = spec.etcd.log_level == Some(super::LogLevel::Debug);
-    debug
-        .then(|| {
+    match spec.etcd.log_level {
+        Some(LogLevel::Debug) => vec![
             "log_level: debug opens /debug/pprof and /debug/requests to every client certificate (etcd 3.5 and later)"
-                .into()
-        })
-        .into_iter()
-        .collect()
+                .into(),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]

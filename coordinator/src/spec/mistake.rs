@@ -4,6 +4,7 @@
 use std::fmt;
 
 use pilaster_common::error::{Help, plain};
+use unicode_width::UnicodeWidthChar;
 
 /// Mistakes that are shown at once; a file of another kind has hundreds.
 const SHOWN_MAX: usize = 10;
@@ -21,6 +22,10 @@ pub struct Place {
     pub column: usize,
     /// Characters that are meant, on that line.
     pub width: usize,
+}
+
+impl Place {
+    pub(super) const FIRST: Self = Self { line: 1, column: 1, width: 1 };
 }
 
 /// One mistake, before it is shown with its line.
@@ -124,7 +129,8 @@ fn excerpt(text: &str, place: Place) -> String {
     let skipped = (start + 20).saturating_sub(EXCERPT_MAX);
     let shown: Vec<char> = line.chars().skip(skipped).take(EXCERPT_MAX).map(visible).collect();
     let before = start.saturating_sub(skipped).min(shown.len());
-    let columns = |characters: &[char]| characters.iter().map(|c| columns_of(*c)).sum::<usize>();
+    let columns =
+        |characters: &[char]| characters.iter().map(|c| c.width().unwrap_or(1)).sum::<usize>();
     let meant = &shown[before..(before + place.width.max(1)).min(shown.len())];
     let number = place.line.to_string();
     let gutter = " ".repeat(number.len());
@@ -141,19 +147,6 @@ fn visible(c: char) -> char {
         c if c.is_control() => char::REPLACEMENT_CHARACTER,
         c => c,
     }
-}
-
-/// Columns in a terminal: two for the wide characters of East Asia (Unicode, UAX #11, in broad ranges), else one.
-fn columns_of(c: char) -> usize {
-    const WIDE: [(u32, u32); 6] = [
-        (0x1100, 0x115f),
-        (0x2e80, 0xa4cf),
-        (0xac00, 0xd7a3),
-        (0xf900, 0xfaff),
-        (0xff00, 0xff60),
-        (0x1f300, 0x3fffd),
-    ];
-    if WIDE.iter().any(|(from, to)| (*from..=*to).contains(&u32::from(c))) { 2 } else { 1 }
 }
 
 #[cfg(test)]

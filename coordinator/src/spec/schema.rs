@@ -1,15 +1,16 @@
-//! The JSON Schema of a spec, for editors: made of the same table of keys that the reader checks by.
+//! The JSON Schema of a spec, for editors: made of the same tables of keys that the reader checks by.
 //!
 //! It tells form, not meaning: what a schema lets pass, [`super::parse()`] may still refuse.
 
 use serde_json::{Value, json};
 
-use super::fields::{Field, Kind, SPEC, Section};
+use super::ClusterSpec;
 use super::shape::example;
+use super::table::{Field, Kind, Section};
 
 /// Draft 7, which all editors know.
 pub fn schema() -> Value {
-    let mut schema = section(&SPEC);
+    let mut schema = section(&ClusterSpec::SECTION);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("A cluster as Pilaster keeps it");
     schema
@@ -18,8 +19,12 @@ pub fn schema() -> Value {
 fn section(section: &Section) -> Value {
     let properties: serde_json::Map<String, Value> =
         section.fields.iter().map(|field| (field.name.to_owned(), property(field))).collect();
-    let needed: Vec<&str> =
-        section.fields.iter().filter(|field| field.needed).map(|field| field.name).collect();
+    let needed: Vec<&str> = section
+        .fields
+        .iter()
+        .filter(|field| field.default.is_none())
+        .map(|field| field.name)
+        .collect();
     let mut schema = json!({
         "type": "object",
         "properties": properties,
@@ -33,16 +38,15 @@ fn section(section: &Section) -> Value {
 
 fn property(field: &Field) -> Value {
     let mut schema = kind(&field.kind);
-    let about = match field.needed {
-        true => field.about.to_owned(),
-        false => format!("{} Default: {}.", field.about, field.default),
+    schema["description"] = match field.default {
+        None => json!(field.about),
+        Some(default) => json!(format!("{} Default: {default}.", field.about)),
     };
-    schema["description"] = json!(about);
     match &field.kind {
-        Kind::List(_) if field.needed => schema["minItems"] = json!(1),
+        Kind::List(_) if field.default.is_none() => schema["minItems"] = json!(1),
         // its lines may all be comments
         Kind::List(_) => schema["type"] = json!(["array", "null"]),
-        Kind::Section(_) if !field.needed => schema["type"] = json!(["object", "null"]),
+        Kind::Section(_) if field.default.is_some() => schema["type"] = json!(["object", "null"]),
         kind => schema["examples"] = json!([example_value(kind)]),
     }
     schema

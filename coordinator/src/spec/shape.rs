@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::fields::{CERTIFICATES, ETCD, MEMBER, SPEC};
-use super::fields::{Field, Kind, Section, Text, Wrong};
 use super::forbidden::{Instead, instead_of};
 use super::mistake::{Mistake, Place};
 use super::quantity::{parse_size, parse_span, size_text, span_text};
+use super::table::{Field, Kind, Section, Wrong, wrong};
 use super::yaml::{Key, Node, Resolved, Value, resolve};
+use super::{ClusterSpec, EtcdSettings, Lifetimes, MemberSpec};
 
 /// Mistakes that are gathered: more are of a file of another kind.
 const MISTAKES_MAX: usize = 100;
@@ -20,7 +20,7 @@ const ITEMS_MAX: usize = 100;
 pub(super) fn mistakes(root: &Node) -> Vec<Mistake> {
     let mut found = Found(Vec::new());
     match &root.value {
-        Value::Map(entries) => found.section(&SPEC, entries, root.place),
+        Value::Map(entries) => found.section(&ClusterSpec::SECTION, entries, root.place),
         _ => found.add(
             root.place,
             "a spec is made of lines such as cluster: x-k3s",
@@ -43,7 +43,7 @@ impl Found {
             if self.0.len() >= MISTAKES_MAX {
                 return;
             }
-            if let Some(first) = lines.insert(&key.name, key.place.line) {
+            if let Some(first) = lines.insert(key.name.as_str(), key.place.line) {
                 let message = format!("{} stands in line {first} already", key.name);
                 self.add(key.place, message, "remove one of the two: only one could hold");
                 continue;
@@ -53,8 +53,8 @@ impl Found {
                 None => self.unknown(section, key),
             }
         }
-        for field in section.fields.iter().filter(|field| field.needed) {
-            if !lines.contains_key(&field.name.to_owned()) {
+        for field in section.fields.iter().filter(|field| field.default.is_none()) {
+            if !lines.contains_key(field.name) {
                 let message = format!("{} has no {}", section.title, field.name);
                 self.add(place, message, format!("add {}: {}", field.name, example(&field.kind)));
             }
@@ -68,8 +68,9 @@ impl Found {
         if let Some(field) = section.field(&as_here) {
             return self.add(key.place, message, format!("did you mean {}?", field.name));
         }
-        let others = [&SPEC, &ETCD, &CERTIFICATES, &MEMBER];
-        if let Some(home) = others.into_iter().find(|other| other.field(&as_here).is_some()) {
+        let others =
+            [ClusterSpec::SECTION, EtcdSettings::SECTION, Lifetimes::SECTION, MemberSpec::SECTION];
+        if let Some(home) = others.iter().find(|other| other.field(&as_here).is_some()) {
             let home = match home.title {
                 "a spec" => "at the start of a line, outside of everything".into(),
                 "a member" => "to a member, below members:".to_owned(),
@@ -96,19 +97,17 @@ impl Found {
     }
 
     fn field(&mut self, field: &'static Field, key: &Key, node: &Node) {
-        if !is_null(node) {
+        if !node.is_null() {
             return self.value(&key.name, &field.kind, node);
         }
-        // a section or a list whose lines are all comments is empty, and that may be
-        if field.needed || !matches!(field.kind, Kind::Section(_) | Kind::List(_)) {
-            let help = match field.needed {
-                true => format!("write {}: {}", field.name, example(&field.kind)),
-                false => {
-                    format!("write a value, such as {}, or remove the line", example(&field.kind))
-                }
-            };
-            self.add(key.place, format!("{} has no value", key.name), help);
-        }
+        let example = example(&field.kind);
+        let help = match (field.default, &field.kind) {
+            (None, _) => format!("write {}: {example}", field.name),
+            // one whose lines are all comments is empty, and that may be
+            (Some(_), Kind::Section(_) | Kind::List(_)) => return,
+            (Some(_), _) => format!("write a value, such as {example}, or remove the line"),
+        };
+        self.add(key.place, format!("{} has no value", key.name), help);
     }
 
     fn value(&mut self, name: &str, kind: &'static Kind, node: &Node) {
@@ -130,20 +129,16 @@ impl Found {
                     self.add(node.place, "members is empty", help);
                 }
             }
+            (Kind::Section(Section { title: "a member", .. }), Value::Scalar { text, .. })
+                if !node.is_null() =>
+            {
+                let help = format!("write name: {text}");
+                self.add(node.place, "a member is written with its keys", help);
+            }
             (Kind::Section(section), _) => {
-                let (message, help) = match (&node.value, section.title) {
-                    (Value::Scalar { text, .. }, "a member") if !is_null(node) => {
-                        ("a member is written with its keys".into(), format!("write name: {text}"))
-                    }
-                    (_, title) => (
-                        format!("{name} has {} where keys and values are wanted", what(node)),
-                        format!(
-                            "keys of {} are: {}",
-                            title.trim_end_matches(':'),
-                            keys_of(section)
-                        ),
-                    ),
-                };
+                let message = format!("{name} has {} where keys and values are wanted", what(node));
+                let title = section.title.trim_end_matches(':');
+                let help = format!("keys of {title} are: {}", keys_of(section));
                 self.add(node.place, message, help);
             }
             (Kind::List(of), value) => {
@@ -160,117 +155,104 @@ impl Found {
                 }
             }
             _ => {
-                let help = format!("write {}", example(kind));
-                self.add(
-                    node.place,
-                    format!("{name} has {} where one value is wanted", what(node)),
-                    help,
-                );
+                let message = format!("{name} has {} where one value is wanted", what(node));
+                self.add(node.place, message, format!("write {}", example(kind)));
             }
         }
     }
 }
 
 /// Whether a scalar is of its kind.
-fn scalar(name: &str, kind: &'static Kind, text: &str, plain: bool) -> Result<(), Wrong> {
-    let wrong = |message: String, help: String| Err(Wrong { message, help });
+fn scalar(name: &str, kind: &Kind, text: &str, plain: bool) -> Result<(), Wrong> {
+    let is = |what: &str| format!("{name} is {text:?}, which is {what}");
+    let for_yaml = |what: &str| {
+        let message = format!("{name}: {text} is {what} for YAML");
+        wrong(message, format!("put it in quotes: \"{text}\""))
+    };
     let resolved = resolve(text, plain);
     match kind {
-        Kind::Text(Text { check, .. }) => match resolved {
-            Resolved::Text => check(text),
+        Kind::Text(form) => match resolved {
+            Resolved::Text => (form.check)(text),
             Resolved::Null => {
                 wrong(format!("{name} has no value"), format!("write {}", example(kind)))
             }
-            Resolved::Bool(_) => wrong(
-                format!("{name}: {text} is yes or no for YAML"),
-                format!("put it in quotes: \"{text}\""),
-            ),
-            Resolved::Number => wrong(
-                format!("{name}: {text} is a number for YAML"),
-                format!("put it in quotes: \"{text}\""),
-            ),
+            Resolved::Bool(_) => for_yaml("yes or no"),
+            Resolved::Number => for_yaml("a number"),
         },
         Kind::Word(words) if words.contains(&text) => Ok(()),
         Kind::Word(words) => {
-            let meant = close(text, words.iter().copied());
-            let help = meant.map_or_else(
-                || format!("write {}", or(words)),
-                |word| format!("did you mean {word}? There are: {}", words.join(", ")),
-            );
-            wrong(format!("{name} is {text:?}, which is none of {}", or(words)), help)
+            let help = match close(text, words.iter().copied()) {
+                Some(word) => format!("did you mean {word}? There are: {}", words.join(", ")),
+                None => format!("write {}", or(words)),
+            };
+            wrong(is(&format!("none of {}", or(words))), help)
         }
-        Kind::Bool => match resolved {
-            Resolved::Bool(_) => Ok(()),
-            _ => wrong(
-                format!("{name} is {text:?}, which is neither true nor false"),
-                match plain {
-                    true => "write true or false".into(),
-                    false => "write true or false, without quotes".into(),
-                },
-            ),
+        Kind::Bool => match (resolved, plain) {
+            (Resolved::Bool(_), _) => Ok(()),
+            (_, true) => wrong(is("neither true nor false"), "write true or false"),
+            (_, false) => {
+                wrong(is("neither true nor false"), "write true or false, without quotes")
+            }
         },
         Kind::Count(min, max) => {
-            let digits = plain && text.bytes().all(|byte| byte.is_ascii_digit());
-            let canonical = digits && !(text.len() > 1 && text.starts_with('0'));
-            match text.parse::<u64>() {
-                Ok(count) if canonical && (*min..=*max).contains(&count) => Ok(()),
-                Ok(_) if canonical => wrong(
-                    format!("{name} is {text}, out of its range"),
-                    format!("{min} to {max} are allowed"),
-                ),
-                Ok(_) if !plain => wrong(
-                    format!("{name} is {text:?}, which is a text"),
-                    format!("write {text} without quotes"),
-                ),
-                _ => wrong(
-                    format!("{name} is {text:?}, which is no whole number"),
-                    format!("write digits alone, {min} to {max}, such as {}", example(kind)),
-                ),
+            let canonical = text.bytes().all(|byte| byte.is_ascii_digit())
+                && !(text.len() > 1 && text.starts_with('0'));
+            match text.parse() {
+                Ok(count) if plain && canonical => {
+                    within(name, text, count, (*min, *max), |count| count.to_string())
+                }
+                Ok(_) if !plain => wrong(is("a text"), format!("write {text} without quotes")),
+                _ => {
+                    let example = example(kind);
+                    let help = format!("write digits alone, {min} to {max}, such as {example}");
+                    wrong(is("no whole number"), help)
+                }
             }
         }
         Kind::Span(min, max) => {
-            let range = || format!("{} to {} are allowed", in_span(*min), in_span(*max));
-            match parse_span(text) {
-                Ok(span) if (u128::from(*min)..=u128::from(*max)).contains(&span.as_millis()) => {
-                    // certificates have seconds, and so has etcd's retention; only short spans have parts of one
-                    match *max > 3_600_000 && span.subsec_millis() != 0 {
-                        true => wrong(
-                            format!("{name} is {text}, which is not of whole seconds"),
-                            "write seconds or more, such as 90s".into(),
-                        ),
-                        false => Ok(()),
-                    }
-                }
-                Ok(_) => wrong(format!("{name} is {text}, out of its range"), range()),
-                Err(_) => wrong(
-                    format!("{name} is {text:?}, which is no time span"),
-                    without_unit(
-                        text,
-                        ["ms", "s"],
-                        "a number and a unit (ms, s, m, h, d), such as 500ms, 90s, 1h or 365d",
-                    ),
+            let Ok(span) = parse_span(text) else {
+                let help = "a number and a unit (ms, s, m, h, d), such as 500ms, 90s, 1h or 365d";
+                return wrong(is("no time span"), without_unit(text, ["ms", "s"], help));
+            };
+            let milliseconds = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+            within(name, text, milliseconds, (*min, *max), in_span)?;
+            // certificates have seconds, and so has etcd's retention; only short spans have parts of one
+            match *max > 3_600_000 && span.subsec_millis() != 0 {
+                true => wrong(
+                    format!("{name} is {text}, which is not of whole seconds"),
+                    "write seconds or more, such as 90s",
                 ),
+                false => Ok(()),
             }
         }
         Kind::Size(min, max) => match parse_size(text) {
-            Ok(size) if (*min..=*max).contains(&size) => Ok(()),
-            Ok(_) => wrong(
-                format!("{name} is {text}, out of its range"),
-                format!("{} to {} are allowed", size_text(*min), size_text(*max)),
-            ),
-            Err(_) => wrong(
-                format!("{name} is {text:?}, which is no size"),
-                without_unit(
-                    text,
-                    ["MiB", "GiB"],
-                    "a whole number and a unit (KiB, MiB, GiB), such as 512MiB or 2GiB",
-                ),
-            ),
+            Ok(size) => within(name, text, size, (*min, *max), size_text),
+            Err(_) => {
+                let help = "a whole number and a unit (KiB, MiB, GiB), such as 512MiB or 2GiB";
+                wrong(is("no size"), without_unit(text, ["MiB", "GiB"], help))
+            }
         },
         Kind::List(_) | Kind::Section(_) => Ok(()), // not a scalar's kinds
     }
 }
 
+fn within(
+    name: &str,
+    text: &str,
+    value: u64,
+    (min, max): (u64, u64),
+    write: impl Fn(u64) -> String,
+) -> Result<(), Wrong> {
+    match (min..=max).contains(&value) {
+        true => Ok(()),
+        false => wrong(
+            format!("{name} is {text}, out of its range"),
+            format!("{} to {} are allowed", write(min), write(max)),
+        ),
+    }
+}
+
+/// What to do about a quantity that is no number with a unit.
 fn without_unit(text: &str, units: [&str; 2], help: &str) -> String {
     let bytes = text.parse().ok().filter(|bytes| units[0] == "MiB" && *bytes >= 1 << 20);
     if let Some(bytes) = bytes.filter(|bytes: &u64| bytes.is_multiple_of(1 << 10)) {
@@ -286,13 +268,9 @@ fn in_span(milliseconds: u64) -> String {
     span_text(std::time::Duration::from_millis(milliseconds))
 }
 
-pub(super) fn is_null(node: &Node) -> bool {
-    matches!(&node.value, Value::Scalar { text, plain } if resolve(text, *plain) == Resolved::Null)
-}
-
 fn what(node: &Node) -> &'static str {
     match &node.value {
-        Value::Scalar { .. } if is_null(node) => "nothing",
+        Value::Scalar { .. } if node.is_null() => "nothing",
         Value::Scalar { .. } => "one value",
         Value::List(_) => "a list",
         Value::Map(_) => "keys and values",

@@ -37,6 +37,38 @@ pub(super) struct Key {
     pub(super) name: String,
 }
 
+impl Node {
+    /// What stands behind a key; `None` where it is missing, or has no value.
+    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else { return None };
+        let found = entries.iter().find(|(key, _)| key.name == name);
+        found.map(|(_, node)| node).filter(|node| !node.is_null())
+    }
+
+    /// What stands in the list behind a key.
+    pub(super) fn list(&self, name: &str) -> &[Self] {
+        self.get(name).map_or(&[], Self::items)
+    }
+
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        match &self.value {
+            Value::Scalar { text, .. } => text,
+            Value::List(_) | Value::Map(_) => "",
+        }
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, plain } if resolve(text, *plain) == Resolved::Null)
+    }
+}
+
 /// What YAML 1.2's core schema takes a scalar for (YAML 1.2.2, 10.3.2): what an editor that checks the file sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resolved {
@@ -92,9 +124,8 @@ pub(super) fn read(text: &str) -> Result<Node, Mistake> {
         let (event, span) = reader.next()?;
         match event {
             Event::StreamEnd => {
-                let first = Place { line: 1, column: 1, width: 1 };
                 return Err(Mistake::new(
-                    first,
+                    Place::FIRST,
                     "there is nothing in it but comments and blank lines",
                     "`coordctl init NAME …` writes a first spec",
                 ));
@@ -138,22 +169,22 @@ impl<'text> Reader<'text> {
         if depth > DEPTH_MAX {
             return Err(too_deep(place));
         }
-        let tag = |tag: bool| match tag {
-            true => Err(Mistake::new(
+        if let Event::Scalar(_, _, _, Some(_))
+        | Event::SequenceStart(_, _, Some(_))
+        | Event::MappingStart(_, _, Some(_)) = event
+        {
+            return Err(Mistake::new(
                 place,
                 "this value has a tag (!…), and a spec needs none",
                 "remove it: each key knows its type",
-            )),
-            false => Ok(()),
-        };
+            ));
+        }
         let value = match event {
-            Event::Scalar(text, style, _, of_type) => {
-                tag(of_type.is_some())?;
+            Event::Scalar(text, style, ..) => {
                 let plain = style == ScalarStyle::Plain;
                 Value::Scalar { text: text.into_owned(), plain }
             }
-            Event::SequenceStart(_, _, of_type) => {
-                tag(of_type.is_some())?;
+            Event::SequenceStart(..) => {
                 let mut items = Vec::new();
                 loop {
                     match self.next()? {
@@ -162,8 +193,7 @@ impl<'text> Reader<'text> {
                     }
                 }
             }
-            Event::MappingStart(_, _, of_type) => {
-                tag(of_type.is_some())?;
+            Event::MappingStart(..) => {
                 let mut entries = Vec::new();
                 loop {
                     match self.next()? {
@@ -204,7 +234,7 @@ fn key(node: Node) -> Result<Key, Mistake> {
 fn check_characters(text: &str) -> Result<(), Mistake> {
     if text.len() > BYTES_MAX {
         return Err(Mistake::new(
-            Place { line: 1, column: 1, width: 1 },
+            Place::FIRST,
             format!(
                 "the file has {} bytes, and a spec has at most {BYTES_MAX} (1 MiB)",
                 text.len()

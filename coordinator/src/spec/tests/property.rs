@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use pilaster_common::etcd_conf::{LogLevel, Metrics};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, RngSeed};
 
-use super::super::{ClusterSpec, EtcdSettings, Lifetimes, MemberSpec, parse, span_text, text_of};
+use super::super::{ClusterSpec, EtcdSettings, Lifetimes, MemberSpec, Names, Storage};
+use super::super::{parse, span_text, text_of};
 use super::bad::cases;
 use super::good;
 
@@ -96,7 +98,7 @@ impl Hand<'_> {
             format!("domain: {}\n", self.quoted(domain)),
             format!("service: {}\n", self.quoted(service)),
             network.map(|network| format!("network: {network}\n")).unwrap_or_default(),
-            format!("names: {names}\n"),
+            format!("names: {}\n", if *names == Names::Dns { "dns" } else { "hosts" }),
             format!("members:\n{members}"),
             format!("extra_names: {}\n", self.list(extra_names)),
             format!("extra_addresses: {}\n", self.list(extra_addresses)),
@@ -160,12 +162,12 @@ prop_compose! {
         (quota, request) in (option::of(16..8016_u64), option::of(64..1064_u64)),
         snapshot_count in option::of(1..1_000_000_u64),
         checks in any::<(Option<bool>, Option<bool>)>(),
-        metrics in option::of(select(vec!["basic", "extensive"])),
-        log_level in option::of(select(vec!["debug", "error"])),
-        storage in select(vec!["sdcard", "ssd"]),
+        metrics in option::of(select(vec![Metrics::Basic, Metrics::Extensive])),
+        log_level in option::of(select(vec![LogLevel::Debug, LogLevel::Error])),
+        storage in select(vec![Storage::Sdcard, Storage::Ssd]),
     ) -> EtcdSettings {
         EtcdSettings {
-            storage: storage.parse().expect("a word"),
+            storage,
             heartbeat_interval,
             election_timeout,
             compaction_retention,
@@ -178,8 +180,8 @@ prop_compose! {
             snapshot_count,
             grpc_gateway: checks.0,
             compact_hash_check: checks.1,
-            metrics: metrics.map(|word| word.parse().expect("a word")),
-            log_level: log_level.map(|word| word.parse().expect("a word")),
+            metrics,
+            log_level,
             ..EtcdSettings::default()
         }
     }
@@ -190,12 +192,12 @@ prop_compose! {
         cluster in label(63),
         domain in (label(30), label(30)),
         network in any::<bool>(),
-        names in select(vec!["hosts", "dns"]),
+        names in select(vec![Names::Hosts, Names::Dns]),
         members in members(),
         extra_names in vec(label(20), 0..4),
         extra_addresses in 0..4_u8,
         etcd in settings(),
-        leaf in 1000..100_001_000_u64,
+        (leaf, identity) in (1000..100_001_000_u64, 10..100_000_000_u64),
     ) -> ClusterSpec {
         let domain = format!("{}.{}", domain.0, domain.1);
         let extra_name =
@@ -205,7 +207,7 @@ prop_compose! {
             service: format!("service.{domain}").parse().expect("a domain"),
             domain: domain.parse().expect("a domain"),
             network: network.then(|| "10.0.0.0/16".parse::<Ipv4Net>().expect("a network")),
-            names: names.parse().expect("a word"),
+            names,
             members,
             extra_names: (0..).zip(extra_names).map(extra_name).collect(),
             extra_addresses: (0..extra_addresses).map(|i| [172, 16, 0, i].into()).collect(),
@@ -213,7 +215,7 @@ prop_compose! {
             certificates: Lifetimes {
                 leaf: Duration::from_secs(leaf),
                 autonomy: Duration::from_secs(leaf / 2),
-                ..Lifetimes::default()
+                identity: Duration::from_secs(identity),
             },
         }
     }
