@@ -12,8 +12,7 @@ use crate::demo::{self, Afterwards};
 use crate::error::LabError;
 use crate::lab::etcd::{self, EtcdRelease};
 use crate::lab::{
-    HostSpec, Journal, Lab, LabId, LabOptions, LinkState, Root, all_ids, all_labs, machine, root,
-    take_down,
+    Journal, Lab, LabId, LabOptions, LinkState, Root, all_ids, all_labs, machine, root, take_down,
 };
 use crate::load::{handshake, write};
 use crate::prove::{packages, renewals};
@@ -248,13 +247,9 @@ fn up(id: Option<&str>, hosts: u8, roots: &[Root], life: Life) -> Result<Lab, La
     })?;
     let root_of =
         |n: u8| roots.get(usize::from(n) - 1).or(roots.last()).copied().unwrap_or_default();
-    let hosts = (1..=hosts)
-        .map(|n| {
-            HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)).on(root_of(n))
-        })
-        .collect();
-    let kept = life == Life::Kept;
-    let options = LabOptions { id: id.map(str::to_owned), hosts, kept, ..LabOptions::default() };
+    let hosts: Vec<Root> = (1..=hosts).map(root_of).collect();
+    let (id, kept) = (id.map(str::to_owned), life == Life::Kept);
+    let options = LabOptions { id, kept, ..LabOptions::on(&hosts) };
     let lab = report::step("switch, workstation and hosts are up", || Lab::up(options))?;
     match life {
         Life::Kept => report::note(format_args!("lab: `lab down --id {}` ends it", lab.id())),

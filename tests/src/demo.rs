@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use crate::error::LabError;
 use crate::journey::checks::{self, Checked};
-use crate::journey::{CLUSTER, DOMAIN, Journey, bare, keys};
-use crate::lab::{Host, HostSpec, Lab, LabOptions, Root, machine, root};
+use crate::journey::{bare, keys};
+use crate::lab::{Host, Lab, Root, machine, root};
+use crate::stage::{CLUSTER, DOMAIN, Stage};
 use crate::{Binaries, report};
 
 /// What is left afterwards.
@@ -26,14 +27,13 @@ pub fn run(afterwards: Afterwards) -> Result<bool, LabError> {
     report::step("this machine is ready", machine::prepare)?;
     report::step("the hosts' root file system is there", || root::ensure(Root::Debian))?;
     let binaries = Binaries::build()?;
-    let hosts =
-        (1..=3).map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)));
-    let options = LabOptions { hosts: hosts.collect(), ..LabOptions::default() };
-    let mut lab = report::step("three hosts and a workstation are up", || Lab::up(options))?;
-    let all_right = show(&lab, &binaries)?;
+    let lab = report::step("three hosts and a workstation are up", || Lab::of(3))?;
+    let start = Instant::now();
+    let mut stage = Stage::begin(lab, &binaries)?;
+    let all_right = show(&stage, start)?;
     if afterwards == Afterwards::Keep {
-        lab.keep()?;
-        let id = lab.id();
+        stage.keep()?;
+        let id = stage.id();
         report::line(format_args!(
             "\nThe lab stands: cargo lab --id {id} exec x-k3s-m-1 -- rc-status; cargo lab --id {id} down"
         ));
@@ -41,37 +41,35 @@ pub fn run(afterwards: Afterwards) -> Result<bool, LabError> {
     Ok(all_right)
 }
 
-fn show(lab: &Lab, binaries: &Binaries) -> Result<bool, LabError> {
-    let start = Instant::now();
-    let journey = Journey::begin(lab, binaries)?;
+fn show(stage: &Stage, start: Instant) -> Result<bool, LabError> {
     typed("ws", "pilaster-coordinator &");
-    let names: Vec<&str> = lab.hosts().iter().map(Host::name).collect();
+    let names: Vec<&str> = stage.hosts().iter().map(Host::name).collect();
     typed(
         "ws",
         &format!("coordctl init {CLUSTER} --domain {DOMAIN} --members {}", names.join(",")),
     );
     typed("ws", &format!("coordctl apply {CLUSTER}.yml"));
-    journey.apply()?;
+    stage.apply()?;
     let mut enrolled = Vec::new();
-    for host in lab.hosts() {
+    for host in stage.hosts() {
         typed("ws", &format!("coordctl enroll {}", host.name()));
-        let this = journey.enroll(host)?;
+        let this = stage.enroll(host)?;
         let join = this.lines.iter().find_map(|line| line.split("&& ").nth(1)).unwrap_or_default();
         typed(host.name(), join);
         report::line(String::from_utf8_lossy(&this.joined.stdout).trim_end());
         enrolled.push(this);
     }
-    journey.await_healthy()?;
+    stage.await_healthy()?;
     let took = start.elapsed();
     typed("ws", "what `coordctl enroll` showed meanwhile");
     for enrolled in enrolled {
         report::line(enrolled.finish()?.trim_end());
     }
     typed("ws", "coordctl status");
-    report::line(journey.ctl(["status"])?.trim_end());
-    journey.prepare_workstation()?;
-    let all_right = show_checks(&checks::run(&journey)?) & show_keys(&journey)?;
-    let alone = bare::time(&journey)?;
+    report::line(stage.ctl(["status"])?.trim_end());
+    stage.prepare_workstation()?;
+    let all_right = show_checks(&checks::run(stage)?) & show_keys(stage)?;
+    let alone = bare::time(stage)?;
     let ratio = took.as_secs_f64() / alone.as_secs_f64();
     report::line(format_args!(
         "\nfrom hosts that are up to all members healthy, enrollment included: {:.2} s\n\
@@ -98,8 +96,8 @@ fn show_checks(checks: &[Checked]) -> bool {
     right == checks.len()
 }
 
-fn show_keys(journey: &Journey<'_>) -> Result<bool, LabError> {
-    let searched = keys::search(journey)?;
+fn show_keys(stage: &Stage) -> Result<bool, LabError> {
+    let searched = keys::search(stage)?;
     for leak in &searched.leaks {
         report::line(format_args!("WRONG  {} is in {}", leak.needle, leak.path.display()));
     }

@@ -8,21 +8,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use lab::etcd::{self, EtcdRelease};
-use lab::journey::{Journey, checks, keys};
-use lab::{Binaries, Host, HostSpec, Lab, LabError, LabOptions, Root};
-
-/// A lab with hosts x-k3s-m-1 (192.168.7.11), x-k3s-m-2 … on these; `None` where etcd 3.6 cannot be made.
-fn lab_on(roots: &[Root], test: &str) -> Result<Option<Lab>, LabError> {
-    if etcd::ensure_or_say_not_run(EtcdRelease::V3_6, test)?.is_none() {
-        return Ok(None);
-    }
-    let hosts = roots.iter().enumerate().map(|(index, root)| {
-        let (n, address) = (index + 1, format!("192.168.7.{}/24", 11 + index));
-        HostSpec::new(format!("x-k3s-m-{n}"), address).on(*root)
-    });
-    Lab::up(LabOptions { hosts: hosts.collect(), ..LabOptions::default() }).map(Some)
-}
+use lab::journey::checks;
+use lab::stage::Stage;
+use lab::{Binaries, Host, Lab, LabError, Root};
 
 /// What Alpine's own services have changed of the machine once: its /dev (mode, size, and what `df` shows), its kernel's settings.
 fn machine() -> Vec<String> {
@@ -62,7 +50,7 @@ fn an_alpine_host_boots_to_its_default_runlevel_and_changes_nothing_of_the_machi
 -> Result<(), LabError> {
     let test = "an_alpine_host_boots_to_its_default_runlevel_and_changes_nothing_of_the_machine";
     let before = machine();
-    let Some(lab) = lab_on(&[Root::Alpine], test)? else { return Ok(()) };
+    let Some(lab) = Lab::with_etcd_3_6(&[Root::Alpine], test)? else { return Ok(()) };
     let host = lab.host("x-k3s-m-1");
     assert_is_alpine(host)?;
     let crashed = host.exec(["rc-status", "--crashed"])?; // exit code 1: there is none
@@ -85,7 +73,7 @@ fn an_alpine_host_boots_to_its_default_runlevel_and_changes_nothing_of_the_machi
 fn an_alpine_host_for_aarch64_boots_in_an_emulator_which_goes_with_it() -> Result<(), LabError> {
     let test = "an_alpine_host_for_aarch64_boots_in_an_emulator_which_goes_with_it";
     let before = machine();
-    let Some(lab) = lab_on(&[Root::AlpineAarch64], test)? else { return Ok(()) };
+    let Some(lab) = Lab::with_etcd_3_6(&[Root::AlpineAarch64], test)? else { return Ok(()) };
     let host = lab.host("x-k3s-m-1");
     assert_is_alpine(host)?;
     assert_eq!(host.exec_ok(["uname", "-m"])?.trim(), "aarch64");
@@ -99,30 +87,23 @@ fn an_alpine_host_for_aarch64_boots_in_an_emulator_which_goes_with_it() -> Resul
 #[test]
 fn promise_01_promise_04_three_alpine_hosts_become_a_healthy_cluster() -> Result<(), LabError> {
     let test = "promise_01_promise_04_three_alpine_hosts_become_a_healthy_cluster";
-    let Some(lab) = lab_on(&[Root::Alpine; 3], test)? else { return Ok(()) };
-    let journey = Journey::begin(&lab, &Binaries::build()?)?;
-    journey.apply()?;
-    journey.form()?;
-    let status = journey.ctl(["status"])?;
+    let Some(lab) = Lab::with_etcd_3_6(&[Root::Alpine; 3], test)? else { return Ok(()) };
+    let stage = Stage::begin(lab, &Binaries::build()?)?;
+    stage.apply()?;
+    stage.form()?;
+    let status = stage.ctl(["status"])?;
     assert!(status.contains("3 of 3 members healthy") && status.contains("3.6."), "{status}");
-    for host in lab.hosts() {
+    for host in stage.hosts() {
         assert_service(host)?;
     }
 
-    journey.prepare_workstation()?;
-    let done = checks::run(&journey)?;
-    let wrong: Vec<_> = done.iter().filter(|checked| checked.wrong.is_some()).collect();
-    assert!(done.len() >= 35 && wrong.is_empty(), "{wrong:#?}");
-    let searched = keys::search(&journey)?;
-    assert_eq!((searched.keys, searched.planted), (12, 144));
-    assert!(searched.missed.is_empty() && searched.leaks.is_empty(), "{searched:#?}");
-    Ok(())
+    checks::assert_all_right(&stage)
 }
 
 /// etcd runs as its own user below its supervisor, at each boot, from files that are Pilaster's and not the package's.
 fn assert_service(host: &Host) -> Result<(), LabError> {
-    let etcd = host.exec_ok(["pidof", "etcd"])?;
-    let status = host.exec_ok(["cat", &format!("/proc/{}/status", etcd.trim())])?;
+    let etcd = host.pid_of("etcd")?;
+    let status = host.exec_ok(["cat", &format!("/proc/{}/status", etcd)])?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|rest| rest.split_whitespace().next()).unwrap_or_default().to_owned()
@@ -152,7 +133,7 @@ fn size_of(path: &str) -> String {
 fn debian_and_alpine_hosts_stand_in_one_lab_and_reach_each_other() -> Result<(), LabError> {
     let test = "debian_and_alpine_hosts_stand_in_one_lab_and_reach_each_other";
     let roots = [Root::Debian, Root::Alpine, Root::Alpine];
-    let Some(lab) = lab_on(&roots, test)? else { return Ok(()) };
+    let Some(lab) = Lab::with_etcd_3_6(&roots, test)? else { return Ok(()) };
     let [debian, first, second] = lab.hosts() else { panic!("three hosts") };
     assert!(debian.exec(["test", "-e", "/etc/debian_version"])?.status.success());
     for host in [first, second] {

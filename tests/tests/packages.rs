@@ -10,71 +10,43 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use flate2::bufread::GzDecoder;
-use lab::etcd::{self, EtcdRelease};
-use lab::journey::{Journey, ThreeLines, checks, keys};
+use lab::etcd::EtcdRelease;
+use lab::journey::{ThreeLines, checks};
 use lab::packages::{self, Processor, TestRepository};
-use lab::{Architecture, Binaries, Host, HostSpec, Lab, LabError, LabOptions, Root, wait_until};
-use serde_json::Value;
-
-/// Longer than anything here takes.
-const LIMIT: Duration = Duration::from_secs(60);
-/// A lab with hosts x-k3s-m-1 (192.168.7.11), x-k3s-m-2 … on these; `None` where etcd 3.6 cannot be made.
-fn hosts_on(roots: &[Root], test: &str) -> Result<Option<Lab>, LabError> {
-    if etcd::ensure_or_say_not_run(EtcdRelease::V3_6, test)?.is_none() {
-        return Ok(None);
-    }
-    let hosts = roots.iter().enumerate().map(|(index, root)| {
-        let (n, address) = (index + 1, format!("192.168.7.{}/24", 11 + index));
-        HostSpec::new(format!("x-k3s-m-{n}"), address).on(*root)
-    });
-    Lab::up(LabOptions { hosts: hosts.collect(), ..LabOptions::default() }).map(Some)
-}
-
-/// The same, of Alpine and without etcd.
-fn bare_hosts(roots: &[Root], test: &str) -> Result<Option<Lab>, LabError> {
-    let Some(lab) = hosts_on(roots, test)? else { return Ok(None) };
-    for host in lab.hosts() {
-        packages::make_bare(host)?;
-    }
-    Ok(Some(lab))
-}
+use lab::stage::{LIMIT, Stage};
+use lab::{Architecture, Binaries, Host, Lab, LabError, Root, wait_until};
 
 #[test]
 fn promise_01_promise_04_bare_alpine_hosts_install_by_the_printed_line_and_keep_what_they_run()
 -> Result<(), LabError> {
     let test = "promise_01_promise_04_bare_alpine_hosts_install_by_the_printed_line_and_keep_what_they_run";
-    let Some(lab) = bare_hosts(&[Root::Alpine; 3], test)? else { return Ok(()) };
+    let Some(lab) = Lab::with_etcd_3_6(&[Root::Alpine; 3], test)? else { return Ok(()) };
+    lab.hosts().iter().try_for_each(packages::make_bare)?;
     let first = packages::agent(Processor::X86_64, 0)?;
     let etcd = packages::etcd(EtcdRelease::V3_6, Architecture::X86_64)?;
     let repository = TestRepository::new(&lab.dir().join("packages"), &[&first.apk, &etcd])?;
-    let journey = Journey::begin_bare(&lab, &Binaries::build()?, Some(&repository.path()))?;
-    journey.apply()?;
-    journey.form()?;
-    for host in lab.hosts() {
+    let stage = Stage::begin_bare(lab, Some(&repository.path()))?;
+    stage.apply()?;
+    stage.form()?;
+    for host in stage.hosts() {
         assert_is_installed(host)?;
     }
-    journey.prepare_workstation()?;
-    let done = checks::run(&journey)?;
-    let wrong: Vec<_> = done.iter().filter(|checked| checked.wrong.is_some()).collect();
-    assert!(done.len() >= 35 && wrong.is_empty(), "{wrong:#?}");
-    let searched = keys::search(&journey)?;
-    assert_eq!((searched.keys, searched.planted), (12, 144));
-    assert!(searched.missed.is_empty() && searched.leaks.is_empty(), "{searched:#?}");
+    checks::assert_all_right(&stage)?;
 
-    let [one, two, _] = lab.hosts() else { panic!("three hosts") };
+    let [one, two, _] = stage.hosts() else { panic!("three hosts") };
     a_new_minor_of_etcd_is_not_installed_by_an_upgrade(&repository, two)?;
     repository.add(&[&packages::agent(Processor::X86_64, 1)?.apk])?;
     what_is_not_signed_is_refused(&repository, one)?;
-    the_agent_is_upgraded_while_etcd_runs(&journey, one)?;
-    the_agent_is_removed_and_comes_back(&journey, one)?;
-    for host in lab.hosts() {
+    the_agent_is_upgraded_while_etcd_runs(&stage, one)?;
+    the_agent_is_removed_and_comes_back(&stage, one)?;
+    for host in stage.hosts() {
         host.kill()?;
         host.boot()?;
     }
-    assert!(journey.await_healthy()?.contains("3 of 3 members healthy"));
+    assert!(stage.await_healthy()?.contains("3 of 3 members healthy"));
     Ok(())
 }
 
@@ -102,11 +74,11 @@ fn a_new_minor_of_etcd_is_not_installed_by_an_upgrade(
 
     host.exec_ok(["rc-service", "pilaster-agent", "start"])?;
     await_pin(host)?;
-    let before = etcd_pid(host)?;
+    let before = host.pid_of("etcd")?;
     host.exec_ok(["apk", "upgrade", "-U"])?;
     assert!(host.exec_ok(["etcd", "--version"])?.starts_with("etcd Version: 3.6.16\n"));
     assert!(host.exec_ok(["etcdctl", "version"])?.starts_with("etcdctl version: 3.7.3\n"));
-    assert_eq!(etcd_pid(host)?, before);
+    assert_eq!(host.pid_of("etcd")?, before);
     Ok(())
 }
 
@@ -132,7 +104,7 @@ fn what_is_not_signed_is_refused(repository: &TestRepository, host: &Host) -> Re
     let unsigned = members(&index)[1..].concat();
     let seen = "apk info -v | grep ^pilaster-agent && sha256sum /usr/bin/pilaster-agent";
     let installed = || host.exec_ok(["sh", "-c", seen]);
-    let before = (installed()?, agent_pid(host)?, etcd_pid(host)?);
+    let before = (installed()?, agent_pid(host)?, host.pid_of("etcd")?);
     for (path, bad, told) in
         [(&package, others, "integrity error"), (&index, unsigned, "UNTRUSTED")]
     {
@@ -143,7 +115,7 @@ fn what_is_not_signed_is_refused(repository: &TestRepository, host: &Host) -> Re
         let said = [refused.stdout, refused.stderr].concat();
         let said = String::from_utf8(said).unwrap();
         assert!(said.contains(told), "{}: {said}", path.display());
-        assert_eq!((installed()?, agent_pid(host)?, etcd_pid(host)?), before, "{said}");
+        assert_eq!((installed()?, agent_pid(host)?, host.pid_of("etcd")?), before, "{said}");
     }
     Ok(())
 }
@@ -185,26 +157,23 @@ fn with_another_file(data: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-fn the_agent_is_upgraded_while_etcd_runs(
-    journey: &Journey<'_>,
-    host: &Host,
-) -> Result<(), LabError> {
-    let before = (identity(host)?, etcd_pid(host)?);
+fn the_agent_is_upgraded_while_etcd_runs(stage: &Stage, host: &Host) -> Result<(), LabError> {
+    let before = (identity(host)?, host.pid_of("etcd")?);
     let agent = agent_pid(host)?;
     let said = host.exec_ok(["apk", "upgrade", "-U"])?;
     assert!(said.contains("Upgrading pilaster-agent"), "{said}");
-    await_connected(journey, host)?;
-    assert_eq!((identity(host)?, etcd_pid(host)?), before);
+    await_connected(stage, host)?;
+    assert_eq!((identity(host)?, host.pid_of("etcd")?), before);
     assert_ne!(agent_pid(host)?, agent);
     Ok(())
 }
 
 /// etcd does not notice; nor is there a new token.
-fn the_agent_is_removed_and_comes_back(journey: &Journey<'_>, host: &Host) -> Result<(), LabError> {
-    let (identity_before, etcd) = (identity(host)?, etcd_pid(host)?);
+fn the_agent_is_removed_and_comes_back(stage: &Stage, host: &Host) -> Result<(), LabError> {
+    let (identity_before, etcd) = (identity(host)?, host.pid_of("etcd")?);
     host.exec_ok(["apk", "del", "pilaster-agent"])?;
     assert!(!host.exec(["pidof", "pilaster-agent"])?.status.success());
-    assert_eq!(etcd_pid(host)?, etcd);
+    assert_eq!(host.pid_of("etcd")?, etcd);
     host.kill()?;
     host.boot()?;
     await_member(host)?;
@@ -214,9 +183,9 @@ fn the_agent_is_removed_and_comes_back(journey: &Journey<'_>, host: &Host) -> Re
     let line = "rc-update add pilaster-agent && rc-service pilaster-agent start";
     assert!(said.contains(line), "{said}");
     host.exec_ok(["sh", "-c", line])?;
-    await_connected(journey, host)?;
+    await_connected(stage, host)?;
     assert_eq!(identity(host)?, identity_before);
-    journey.await_healthy().map(drop)
+    stage.await_healthy().map(drop)
 }
 
 fn await_member(host: &Host) -> Result<(), LabError> {
@@ -224,10 +193,6 @@ fn await_member(host: &Host) -> Result<(), LabError> {
         let health = host.exec_ok(["wget", "-qO-", "http://127.0.0.1:2381/health"])?;
         Ok(health.contains(r#""health":"true""#))
     })
-}
-
-fn etcd_pid(host: &Host) -> Result<String, LabError> {
-    host.exec_ok(["pidof", "etcd"])
 }
 
 fn agent_pid(host: &Host) -> Result<String, LabError> {
@@ -240,11 +205,11 @@ fn identity(host: &Host) -> Result<String, LabError> {
 }
 
 /// Waits until an agent that was started now has reported, and its member votes.
-fn await_connected(journey: &Journey<'_>, host: &Host) -> Result<(), LabError> {
+fn await_connected(stage: &Stage, host: &Host) -> Result<(), LabError> {
     host.exec_ok(["rc-service", "pilaster-agent", "status"])?;
     let start = Instant::now();
     wait_until("the agent is connected", LIMIT, || {
-        let node = node_status(journey, host)?;
+        let node = stage.node(host.name())?;
         let age = node["reportAgeSeconds"].as_u64();
         let is_new = age.is_some_and(|age| age <= start.elapsed().as_secs());
         let votes = node["role"] == "leader" || node["role"] == "follower";
@@ -252,22 +217,14 @@ fn await_connected(journey: &Journey<'_>, host: &Host) -> Result<(), LabError> {
     })
 }
 
-fn node_status(journey: &Journey<'_>, host: &Host) -> Result<Value, LabError> {
-    let said = journey.ask(["status", "-o", "json"])?;
-    let state: Value = serde_json::from_slice(&said.stdout)
-        .map_err(|_| LabError::NotYet(String::from_utf8_lossy(&said.stderr).into_owned()))?;
-    let nodes = state["nodes"].as_array().cloned().unwrap_or_default();
-    Ok(nodes.into_iter().find(|node| node["name"] == host.name()).unwrap_or_default())
-}
-
 #[test]
 fn the_debian_package_is_installed_and_its_host_becomes_a_healthy_member() -> Result<(), LabError> {
     let test = "the_debian_package_is_installed_and_its_host_becomes_a_healthy_member";
-    let Some(lab) = hosts_on(&[Root::Debian], test)? else { return Ok(()) };
+    let Some(lab) = Lab::with_etcd_3_6(&[Root::Debian], test)? else { return Ok(()) };
     let deb = packages::agent(Processor::X86_64, 0)?.deb;
-    let journey = Journey::begin_bare(&lab, &Binaries::build()?, None)?;
-    journey.apply()?;
-    let host = &lab.hosts()[0];
+    let stage = Stage::begin_bare(lab, None)?;
+    stage.apply()?;
+    let host = &stage.hosts()[0];
     host.install(&deb, "/tmp/pilaster-agent.deb", 0o644)?;
     let said = host.exec_ok(["dpkg", "--install", "/tmp/pilaster-agent.deb"])?;
     assert!(said.contains("Setting up pilaster-agent"), "{said}");
@@ -275,12 +232,12 @@ fn the_debian_package_is_installed_and_its_host_becomes_a_healthy_member() -> Re
         !host.exec(["rc-service", "pilaster-agent", "status"])?.status.success(),
         "it starts by joining"
     );
-    let joined = journey.join(host, &journey.token(host.name(), &[])?, &[])?;
+    let joined = stage.join(host, &stage.token(host.name(), &[])?, &[])?;
     assert!(joined.status.success(), "{joined:?}");
-    assert!(journey.await_healthy()?.contains("1 of 1 members healthy"));
-    let etcd = etcd_pid(host)?;
+    assert!(stage.await_healthy()?.contains("1 of 1 members healthy"));
+    let etcd = host.pid_of("etcd")?;
     host.exec_ok(["dpkg", "--remove", "pilaster-agent"])?;
-    assert_eq!(etcd_pid(host)?, etcd);
+    assert_eq!(host.pid_of("etcd")?, etcd);
     host.exec_ok(["test", "-e", "/var/lib/pilaster/identity/current/identity.pem"]).map(drop)
 }
 
@@ -290,33 +247,33 @@ fn members_with_two_minors_of_etcd_do_not_form_a_cluster_and_every_command_says_
 -> Result<(), LabError> {
     let test = "members_with_two_minors_of_etcd_do_not_form_a_cluster_and_every_command_says_why";
     let roots = [Root::Debian, Root::Alpine, Root::Alpine];
-    let Some(lab) = hosts_on(&roots, test)? else { return Ok(()) };
-    let journey = Journey::begin(&lab, &Binaries::build()?)?;
-    journey.apply()?;
+    let Some(lab) = Lab::with_etcd_3_6(&roots, test)? else { return Ok(()) };
+    let stage = Stage::begin(lab, &Binaries::build()?)?;
+    stage.apply()?;
     let why = "x-k3s-m-1 has etcd 3.5.16 and x-k3s-m-2 has 3.6.16: a cluster forms with one minor version";
-    let [debian, second, third] = lab.hosts() else { panic!("three hosts") };
-    let shown = journey.enroll(debian)?.finish()?;
+    let [debian, second, third] = stage.hosts() else { panic!("three hosts") };
+    let shown = stage.enroll(debian)?.finish()?;
     assert!(!shown.contains("minor version"), "{shown}");
-    let shown = journey.enroll(second)?.finish()?;
+    let shown = stage.enroll(second)?.finish()?;
     assert!(shown.contains(&format!("x-k3s-m-2: waits: {why}")), "{shown}");
-    let refused = journey.enroll(third)?.wait()?;
+    let refused = stage.enroll(third)?.wait()?;
     assert_refused(&refused, "cannot form the cluster", why);
 
-    let status = journey.ask(["status"])?;
+    let status = stage.ask(["status"])?;
     assert_eq!(status.status.code(), Some(2));
     let status = String::from_utf8(status.stdout).unwrap();
     assert!(status.contains(&format!("waits: {why}")), "{status}");
-    assert_refused(&journey.ask(["apply", "x-k3s.yml"])?, "cannot apply x-k3s.yml", why);
-    for host in lab.hosts() {
+    assert_refused(&stage.ask(["apply", "x-k3s.yml"])?, "cannot apply x-k3s.yml", why);
+    for host in stage.hosts() {
         assert!(!host.exec(["pidof", "etcd"])?.status.success(), "{} has an etcd", host.name());
     }
 
     // with the one that differs left out the others form
-    let spec = lab.workstation().dir().join("x-k3s.yml");
-    let text = fs::read_to_string(&spec).unwrap();
-    fs::write(&spec, text.replacen("  - name: x-k3s-m-1\n", "", 1)).unwrap();
-    journey.ctl(["apply", "x-k3s.yml"])?;
-    assert!(journey.await_healthy()?.contains("2 of 2 members healthy"));
+    let text = stage.workstation().read("x-k3s.yml")?;
+    let without = text.replacen("  - name: x-k3s-m-1\n", "", 1);
+    stage.workstation().write("x-k3s.yml", &without)?;
+    stage.ctl(["apply", "x-k3s.yml"])?;
+    assert!(stage.await_healthy()?.contains("2 of 2 members healthy"));
     Ok(())
 }
 

@@ -10,14 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::{LabError, at};
-use crate::journey::{CLUSTER, DOMAIN, Journey};
-use crate::lab::{Cards, Host, HostSpec, Lab, LabOptions, Root};
+use crate::lab::{Cards, Host, Lab, LabOptions, Root};
 use crate::packages::{self, Processor};
+use crate::stage::Stage;
 use crate::wait::wait_until;
 use crate::{Binaries, report};
 
-/// Only one of the two comes.
-const NODES: [&str; 2] = ["x-k3s-m-1", "x-k3s-m-2"];
 const BINARY_BYTES_MAX: u64 = 3_500_000;
 const APK_BYTES_MAX: u64 = 2_000_000;
 const RESIDENT_KIB_MAX: u64 = 5 * 1024;
@@ -54,14 +52,12 @@ pub fn agent(minutes: u64, sizes: Sizes) -> Result<(), LabError> {
             processor.name()
         ));
     }
-    let host = HostSpec::new(NODES[0], "192.168.7.11/24").on(Root::Alpine);
-    let options = LabOptions { hosts: vec![host], cards: Cards::Images, ..LabOptions::default() };
-    let lab = Lab::up(options)?;
-    let journey = Journey::begin(&lab, &Binaries::build()?)?;
-    journey.ctl(["init", CLUSTER, "--domain", DOMAIN, "--members", &NODES.join(",")])?;
-    journey.ctl(["apply", "x-k3s.yml"])?;
-    let host = lab.host(NODES[0]);
-    journey.enroll(host)?.finish()?;
+    let lab = Lab::up(LabOptions { cards: Cards::Images, ..LabOptions::on(&[Root::Alpine]) })?;
+    let stage = Stage::begin(lab, &Binaries::build()?)?;
+    stage.init("x-k3s-m-1,x-k3s-m-2")?; // only one of the two comes
+    stage.ctl(["apply", "x-k3s.yml"])?;
+    let host = &stage.hosts()[0];
+    stage.enroll(host)?.finish()?;
     await_rest(host)?;
 
     let before = Counters::read(host)?;
@@ -109,7 +105,7 @@ struct Counters {
 impl Counters {
     fn read(host: &Host) -> Result<Self, LabError> {
         let sectors = host.sectors_written()?; // first: what reads the others is not the agent's
-        let pid = host.exec_ok(["pidof", "pilaster-agent"])?.trim().to_owned();
+        let pid = host.pid_of("pilaster-agent")?;
         let supervisor = host.exec_ok(["cat", "/run/supervise-pilaster-agent.pid"])?;
         let of = |pid: &str, file| host.exec_ok(["cat", &format!("/proc/{}/{file}", pid.trim())]);
         let (io, stat) = (of(&pid, "io")?, of(&pid, "stat")?);

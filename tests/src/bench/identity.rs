@@ -13,8 +13,7 @@ use super::bare::Bare;
 use super::nodes::{self, Idle, failed};
 use super::served::{self, Served};
 use crate::error::LabError;
-use crate::journey::Journey;
-use crate::lab::{HostSpec, Lab, LabOptions};
+use crate::stage::Stage;
 use crate::{Binaries, report};
 
 /// Nodes that join and attach: what memory is measured at.
@@ -41,12 +40,9 @@ pub fn identity() -> Result<(), LabError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("the system gives two threads");
-    let folder = std::env::temp_dir().join(format!("pilaster-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(crate::error::at("make", &folder))?;
-    let measured = runtime.block_on(on_loopback(&binaries, &folder));
-    let _ = std::fs::remove_dir_all(&folder); // what is left is in the folder for temporary files
-    measured?;
-    rotation(&binaries)
+    let folder = tempfile::tempdir().map_err(crate::error::at("make", std::env::temp_dir()))?;
+    runtime.block_on(on_loopback(&binaries, folder.path()))?;
+    rotation()
 }
 
 async fn on_loopback(binaries: &Binaries, folder: &Path) -> Result<(), LabError> {
@@ -183,17 +179,12 @@ async fn ended<T: 'static>(
 }
 
 /// In the lab: three hosts, a cluster, `coordctl rotate --all`.
-fn rotation(binaries: &Binaries) -> Result<(), LabError> {
-    let hosts =
-        (1..=3).map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)));
-    let lab = Lab::up(LabOptions { hosts: hosts.collect(), ..LabOptions::default() })?;
-    let journey = Journey::begin(&lab, binaries)?;
-    journey.apply()?;
-    journey.form()?;
+fn rotation() -> Result<(), LabError> {
+    let stage = Stage::formed(3)?;
     let mut seconds = Vec::new();
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        journey.ctl(["rotate", "--all"])?;
+        stage.ctl(["rotate", "--all"])?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     report::line(format_args!(

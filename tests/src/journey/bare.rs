@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use ring::digest;
 
-use super::Journey;
 use crate::error::LabError;
 use crate::lab::Host;
+use crate::stage::Stage;
 use crate::wait::wait_until;
 
 /// An election at the slow timing takes some seconds.
@@ -21,8 +21,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// A file is not the one of the formation, or etcd does not become healthy.
-pub fn time(journey: &Journey<'_>) -> Result<Duration, LabError> {
-    let hosts = journey.lab().hosts();
+pub fn time(stage: &Stage) -> Result<Duration, LabError> {
+    let hosts = stage.hosts();
     for host in hosts {
         put_aside(host)?;
     }

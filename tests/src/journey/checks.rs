@@ -6,9 +6,10 @@
 
 use std::process::Output;
 
-use super::{DOMAIN, Journey, SERVICE};
+use super::keys;
 use crate::error::LabError;
-use crate::lab::{Host, Lab};
+use crate::lab::Host;
+use crate::stage::{CLUSTER, DOMAIN, SERVICE, Stage};
 
 /// One line that was typed, and what came of it.
 #[derive(Debug)]
@@ -44,26 +45,43 @@ const BY_TLS: &[&str] =
 ///
 /// # Errors
 /// A tool cannot be run at all.
-pub fn run(journey: &Journey<'_>) -> Result<Vec<Checked>, LabError> {
-    let lab = journey.lab();
-    let checks = Checks { journey };
+pub fn run(stage: &Stage) -> Result<Vec<Checked>, LabError> {
+    let checks = Checks { stage };
     let mut done = vec![];
     done.extend(checks.of_the_hand_procedure()?);
     done.extend(checks.a_write_is_read_everywhere()?);
-    for host in lab.hosts() {
+    for host in stage.hosts() {
         done.extend(checks.certificates_of(host)?);
     }
     done.extend(checks.clients_are_no_peers()?);
     Ok(done)
 }
 
+/// Runs every check on a cluster of three, and looks for its keys: each comes out right.
+///
+/// # Errors
+/// A tool cannot be run at all.
+///
+/// # Panics
+/// One came out wrong.
+pub fn assert_all_right(stage: &Stage) -> Result<(), LabError> {
+    stage.prepare_workstation()?;
+    let done = run(stage)?;
+    let wrong: Vec<_> = done.iter().filter(|checked| checked.wrong.is_some()).collect();
+    assert!(done.len() >= 35 && wrong.is_empty(), "{wrong:#?}");
+    let searched = keys::search(stage)?;
+    assert_eq!((searched.keys, searched.planted), (12, 144));
+    assert!(searched.missed.is_empty() && searched.leaks.is_empty(), "{searched:#?}");
+    Ok(())
+}
+
 struct Checks<'a> {
-    journey: &'a Journey<'a>,
+    stage: &'a Stage,
 }
 
 impl Checks<'_> {
     fn of_the_hand_procedure(&self) -> Result<Vec<Checked>, LabError> {
-        let n = self.lab().hosts().len();
+        let n = self.stage.hosts().len();
         let health = format!(
             "curl --silent --show-error --cacert ca.pem --cert client.pem --key client-key.pem https://{SERVICE}:2379/health"
         );
@@ -78,7 +96,7 @@ impl Checks<'_> {
 
     fn a_write_is_read_everywhere(&self) -> Result<Vec<Checked>, LabError> {
         let endpoint = |host: &Host| format!("https://{}.{DOMAIN}:2379", host.name());
-        let hosts = self.lab().hosts();
+        let hosts = self.stage.hosts();
         let put = format!("--endpoints={} put greeting hello", endpoint(&hosts[0]));
         let mut done = vec![self.etcdctl(&put, &Expect::Says("OK", 1))?];
         for host in &hosts[1..] {
@@ -127,7 +145,7 @@ impl Checks<'_> {
 
     /// Promise 4. Dialled from another member's own host, so that only the certificate makes the difference.
     fn clients_are_no_peers(&self) -> Result<Vec<Checked>, LabError> {
-        let [first, second, ..] = self.lab().hosts() else { return Ok(vec![]) };
+        let [first, second, ..] = self.stage.hosts() else { return Ok(vec![]) };
         let dial = |certificate: &str| {
             format!(
                 "(printf 'GET /version HTTP/1.0\\r\\n\\r\\n'; sleep 0.5) | openssl s_client -quiet -no_ign_eof -CAfile /etc/etcd/peer-ca.pem \
@@ -150,7 +168,7 @@ impl Checks<'_> {
 
     /// A certificate of the cluster's client CA that has both usages and no names at all: what etcd's own check of names lets pass.
     fn plant_certificate_without_names(&self, host: &Host) -> Result<(), LabError> {
-        let ca = format!("coordinator/ca/{}/client-g1.pem", super::CLUSTER);
+        let ca = format!("coordinator/ca/{}/client-g1.pem", CLUSTER);
         let script = format!(
             "umask 077 && openssl ecparam -name prime256v1 -genkey -noout -out no-names.key && \
              openssl req -new -key no-names.key -subj /CN=no-names -out no-names.csr && \
@@ -158,18 +176,18 @@ impl Checks<'_> {
              openssl x509 -req -in no-names.csr -CA {ca} -CAkey {ca} -CAcreateserial -CAserial no-names.srl -days 1 -extfile no-names.ext && \
              rm no-names.csr no-names.ext no-names.srl"
         );
-        let workstation = self.lab().workstation();
+        let workstation = self.stage.workstation();
         let certificate = workstation.exec_ok(["sh", "-c", &script])?;
         let key = workstation.exec_ok(["cat", "no-names.key"])?;
         host.write("/tmp/no-names.pem", certificate + &key, 0o600)
     }
 
     fn etcdctl(&self, words: &str, expect: &Expect<'_>) -> Result<Checked, LabError> {
-        let env = self.journey.ctl(["env", "--certs", "."])?;
+        let env = self.stage.ctl(["env", "--certs", "."])?;
         let line = format!("etcdctl {words}");
         // etcdctl refuses an option beside the variable of the same name
         let unset = if line.contains("--endpoints=") { "unset ETCDCTL_ENDPOINTS\n" } else { "" };
-        let output = self.lab().workstation().exec(["sh", "-c", &format!("{env}{unset}{line}")])?;
+        let output = self.stage.workstation().exec(["sh", "-c", &format!("{env}{unset}{line}")])?;
         Ok(judge(line, &output, expect))
     }
 
@@ -181,17 +199,13 @@ impl Checks<'_> {
     ) -> Result<Checked, LabError> {
         let (shown, output) = match place {
             Where::Workstation => {
-                (line.to_owned(), self.lab().workstation().exec(["sh", "-c", line])?)
+                (line.to_owned(), self.stage.workstation().exec(["sh", "-c", line])?)
             }
             Where::Host(host) => {
                 (format!("[{}] {line}", host.name()), host.exec(["sh", "-c", line])?)
             }
         };
         Ok(judge(shown, &output, expect))
-    }
-
-    fn lab(&self) -> &Lab {
-        self.journey.lab()
     }
 }
 

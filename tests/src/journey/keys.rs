@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXUPPER};
 
-use super::Journey;
 use crate::error::{LabError, at};
 use crate::lab::{Host, Lab};
 use crate::search::{Hit, Needle, find_bytes};
+use crate::stage::Stage;
 
 /// Where a node's key files are; the folder of the identity has its generations and the pending key.
 fn own_key_files(host: &Host) -> [String; 4] {
@@ -40,8 +40,8 @@ pub struct Searched {
 ///
 /// # Errors
 /// A file cannot be read, or a key file has no key.
-pub fn search(journey: &Journey<'_>) -> Result<Searched, LabError> {
-    search_for(journey.lab(), &needles(journey.lab())?)
+pub fn search(stage: &Stage) -> Result<Searched, LabError> {
+    search_for(stage, &needles(stage)?)
 }
 
 /// Every form of every private key that lies in the nodes' key files now.

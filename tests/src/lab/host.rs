@@ -210,6 +210,14 @@ impl Host {
         output_ok(&mut self.command(&words)?, self.line(&words))
     }
 
+    /// The process id of a program, as the host has it: another one after a restart.
+    ///
+    /// # Errors
+    /// The host is off, or the program does not run.
+    pub fn pid_of(&self, program: &str) -> Result<String, LabError> {
+        Ok(self.exec_ok(["pidof", program])?.trim().to_owned())
+    }
+
     /// Puts `contents` at `path` in the host, whole: a temporary file, renamed. A program that runs from there goes on.
     ///
     /// # Errors

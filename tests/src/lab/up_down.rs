@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::cgroup::Cgroup;
+use super::etcd::{self, EtcdRelease};
 use super::host::{Host, HostSpec};
 use super::id::{LabId, RUN_DIR};
 use super::image::Cards;
@@ -29,6 +30,16 @@ pub struct LabOptions {
     pub kept: bool,
     /// What the hosts write on.
     pub cards: Cards,
+}
+
+impl LabOptions {
+    /// Hosts `x-k3s-m-1` (192.168.7.11), `x-k3s-m-2` … on these.
+    pub fn on(roots: &[Root]) -> Self {
+        let host = |(n, root): (usize, &Root)| {
+            HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)).on(*root)
+        };
+        Self { hosts: (1..).zip(roots).map(host).collect(), ..Self::default() }
+    }
 }
 
 /// A lab that stands. Dropped, it is taken down, unless it is kept.
@@ -70,6 +81,24 @@ impl Lab {
             lab.keep()?;
         }
         Ok(lab)
+    }
+
+    /// Stands up `x-k3s-m-1` (192.168.7.11), `x-k3s-m-2` … on Debian.
+    ///
+    /// # Errors
+    /// As [`Lab::up`].
+    pub fn of(hosts: usize) -> Result<Self, LabError> {
+        Self::up(LabOptions::on(&vec![Root::Debian; hosts]))
+    }
+
+    /// Stands up `x-k3s-m-1` … on these roots; `None` where etcd 3.6 cannot be made, and `test` is told
+    /// not to have run.
+    ///
+    /// # Errors
+    /// As [`Lab::up`]; in CI also where etcd 3.6 cannot be made.
+    pub fn with_etcd_3_6(roots: &[Root], test: &str) -> Result<Option<Self>, LabError> {
+        let etcd = etcd::ensure_or_say_not_run(EtcdRelease::V3_6, test)?;
+        etcd.map(|_| Self::up(LabOptions::on(roots))).transpose()
     }
 
     /// Finds a lab that stands; it stays when this is dropped. `only_id` may be `None` where there is but one.

@@ -113,6 +113,24 @@ impl Workstation {
         })
     }
 
+    /// A file of its folder.
+    ///
+    /// # Errors
+    /// There is none that is text.
+    pub fn read(&self, name: &str) -> Result<String, LabError> {
+        let file = self.dir().join(name);
+        fs::read_to_string(&file).map_err(at("read", file))
+    }
+
+    /// Puts a file into its folder.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<(), LabError> {
+        let file = self.dir().join(name);
+        fs::write(&file, text).map_err(at("write", file))
+    }
+
     /// Replaces its /etc/hosts; programs that run see it too.
     ///
     /// # Errors

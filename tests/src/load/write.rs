@@ -8,7 +8,7 @@ use super::etcd::Member;
 use super::judge::{History, Write};
 use crate::command::line_of;
 use crate::error::{LabError, at};
-use crate::journey::{DOMAIN, Journey};
+use crate::stage::{DOMAIN, Stage};
 
 /// Fifty writes a second and a few more.
 const EVERY: Duration = Duration::from_millis(15);
@@ -42,18 +42,18 @@ pub struct Writer {
     history: PathBuf,
 }
 
-/// Starts a writer on the workstation of a journey, which must be prepared. `program` is `lab`.
+/// Starts a writer on the workstation of a stage, which must be prepared. `program` is `lab`.
 ///
 /// # Errors
 /// It cannot be started.
-pub fn start(journey: &Journey<'_>, program: &Path) -> Result<Writer, LabError> {
-    let workstation = journey.lab().workstation();
+pub fn start(stage: &Stage, program: &Path) -> Result<Writer, LabError> {
+    let workstation = stage.workstation();
     let folder = workstation.dir();
     let (until, history) = (folder.join("writer.end"), folder.join("writer.json"));
     for left in [&until, &history] {
         let _ = std::fs::remove_file(left); // of a writer before
     }
-    let hosts = journey.lab().hosts().iter().map(|host| format!("{}.{DOMAIN}", host.name()));
+    let hosts = stage.hosts().iter().map(|host| format!("{}.{DOMAIN}", host.name()));
     let mut command = workstation.command([program]);
     command.args([
         "load",

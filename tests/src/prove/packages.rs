@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::error::LabError;
-use crate::journey::Journey;
 use crate::lab::etcd::EtcdRelease;
-use crate::lab::{Architecture, HostSpec, Lab, LabOptions, Root, emulator};
+use crate::lab::{Architecture, Lab, LabOptions, Root, emulator};
 use crate::packages::{self, Processor, TestRepository};
+use crate::stage::Stage;
 use crate::wait::wait_until;
 use crate::{Binaries, report};
 
@@ -32,14 +32,14 @@ pub fn run() -> Result<(), LabError> {
 fn aarch64() -> Result<(), LabError> {
     let agent = packages::agent(Processor::Aarch64, 0)?;
     let etcd = packages::etcd(EtcdRelease::V3_6, Architecture::Aarch64)?;
-    let lab = one_host(Root::AlpineAarch64)?;
-    let host = &lab.hosts()[0];
-    packages::make_bare(host)?;
+    let lab = Lab::up(LabOptions::on(&[Root::AlpineAarch64]))?;
+    packages::make_bare(&lab.hosts()[0])?;
     let repository = TestRepository::new(&lab.dir().join("packages"), &[&agent.apk, &etcd])?;
-    let journey = Journey::begin_bare(&lab, &Binaries::build()?, Some(&repository.path()))?;
-    journey.apply()?;
-    report::step("a bare aarch64 host is a healthy member", || journey.form())?;
-    report::line(journey.ctl(["status"])?.trim_end());
+    let stage = Stage::begin_bare(lab, Some(&repository.path()))?;
+    let host = &stage.hosts()[0];
+    stage.apply()?;
+    report::step("a bare aarch64 host is a healthy member", || stage.form())?;
+    report::line(stage.ctl(["status"])?.trim_end());
     let machine = host.exec_ok(["uname", "-m"])?;
     let installed = host.exec_ok(["sh", "-c", "apk info -v | grep -E '^(pilaster|etcd)'"])?;
     report::line(format_args!("{}: {}", machine.trim(), installed.replace('\n', " ")));
@@ -49,14 +49,14 @@ fn aarch64() -> Result<(), LabError> {
 fn armv7() -> Result<(), LabError> {
     let agent = packages::agent(Processor::Armv7, 0)?;
     let qemu = emulator::ensure_armv7()?;
-    let lab = one_host(Root::Alpine)?;
-    let host = &lab.hosts()[0];
-    let journey = Journey::begin(&lab, &Binaries::build()?)?;
-    journey.apply()?;
+    let lab = Lab::up(LabOptions::on(&[Root::Alpine]))?;
+    let stage = Stage::begin(lab, &Binaries::build()?)?;
+    let host = &stage.hosts()[0];
+    stage.apply()?;
     host.install(&qemu, QEMU, 0o755)?;
     host.install(&agent.binary, AGENT, 0o755)?;
     let line = format!("{QEMU} {AGENT} join 192.168.7.2:7443 --token-file - --no-start");
-    let joined = journey.run_line(host, &line, &journey.token(host.name(), &[])?)?;
+    let joined = stage.run_line(host, &line, &stage.token(host.name(), &[])?)?;
     if !joined.status.success() {
         return Err(LabError::Failed { line, output: joined });
     }
@@ -65,7 +65,7 @@ fn armv7() -> Result<(), LabError> {
     let mut said = String::new();
     let ready = report::step("the armv7 agent has brought its host to a healthy member", || {
         wait_until("the member is healthy", LIMIT, || {
-            let status = journey.ask(["status"])?;
+            let status = stage.ask(["status"])?;
             said = String::from_utf8_lossy(&status.stdout).into_owned();
             if status.status.success() { Ok(true) } else { Err(LabError::NotYet(said.clone())) }
         })
@@ -75,11 +75,6 @@ fn armv7() -> Result<(), LabError> {
     ready?;
     report::line(said.trim_end());
     Ok(())
-}
-
-fn one_host(root: Root) -> Result<Lab, LabError> {
-    let hosts = vec![HostSpec::new("x-k3s-m-1", "192.168.7.11/24").on(root)];
-    Lab::up(LabOptions { hosts, ..LabOptions::default() })
 }
 
 fn start(mut command: Command) -> Result<Child, LabError> {

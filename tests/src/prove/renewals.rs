@@ -11,10 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::LabError;
-use crate::journey::{DOMAIN, Journey};
-use crate::lab::{HostSpec, Lab, LabOptions};
 use crate::load::handshake::Counts;
-use crate::{Binaries, report};
+use crate::report;
+use crate::stage::{DOMAIN, Stage};
 
 /// Of these at most one may fail.
 const HANDSHAKES_FOR_A_FAILURE: u64 = 100_000;
@@ -69,15 +68,9 @@ impl Proof {
 /// # Errors
 /// A program failed.
 pub fn run(renewals: u32, every: Duration, program: &Path) -> Result<Proof, LabError> {
-    let binaries = Binaries::build()?;
-    let hosts =
-        (1..=2).map(|n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n)));
-    let lab = Lab::up(LabOptions { hosts: hosts.collect(), ..LabOptions::default() })?;
-    let journey = Journey::begin(&lab, &binaries)?;
-    journey.apply()?;
-    journey.form()?;
-    let [renewed, dialler] = lab.hosts() else { unreachable!("two hosts were asked for") };
-    let pid = || renewed.exec_ok(["pidof", "etcd"]);
+    let stage = Stage::formed(2)?;
+    let [renewed, dialler] = stage.hosts() else { unreachable!("two hosts were asked for") };
+    let pid = || renewed.pid_of("etcd");
     let pid_before = pid()?;
     dialler.install(program, "/usr/bin/lab", 0o755)?;
     let host = format!("{}.{DOMAIN}", renewed.name());
@@ -107,7 +100,7 @@ pub fn run(renewals: u32, every: Duration, program: &Path) -> Result<Proof, LabE
     let start = Instant::now();
     for done in 0..renewals {
         thread::sleep((start + every * done).saturating_duration_since(Instant::now())); // the pace, and no wait for something
-        journey.ctl(["rotate", "--node", renewed.name(), "--profile", "server,peer,client"])?;
+        stage.ctl(["rotate", "--node", renewed.name(), "--profile", "server,peer,client"])?;
     }
     let took = start.elapsed();
     dialler.exec_ok(["touch", "/tmp/end"])?;

@@ -20,7 +20,7 @@ mod units;
 use std::collections::BTreeMap;
 
 use lab::etcd::{EtcdRelease, ensure, ensure_or_say_not_run};
-use lab::{HostSpec, Lab, LabError, LabOptions, report};
+use lab::{Lab, LabError, report};
 use pilaster_common::etcd_conf::{EtcdConf, Metrics};
 
 use confs::{DOMAIN, NODE, alone, golden, kinds, text};
@@ -43,8 +43,7 @@ const UNPROVEN: [(&str, &[u32]); 10] = [
 ];
 
 fn lab() -> Result<Lab, LabError> {
-    let hosts = vec![HostSpec::new(NODE, "192.168.7.11/24")];
-    let lab = Lab::up(LabOptions { hosts, ..LabOptions::default() })?;
+    let lab = Lab::of(1)?;
     let names = format!("127.0.0.1 localhost\n192.168.7.11 {NODE}.{DOMAIN} {NODE}\n");
     lab.host(NODE).write("/etc/hosts", names, 0o644)?;
     Ok(lab)

@@ -1,12 +1,11 @@
 //! Hosts that are ready to join, a coordinator that knows them, and what may be left of a join that was refused.
 
-use std::fs;
 use std::process::Output;
 use std::time::Duration;
 
-use lab::journey::{Journey, ThreeLines};
-use lab::{Binaries, Host, HostSpec, Lab, LabError, LabOptions, Written, wait_until};
-use serde_json::Value;
+use lab::journey::ThreeLines;
+use lab::stage::Stage;
+use lab::{Host, LabError, Written, wait_until};
 
 /// Longer than anything here takes; a test that needs it all fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -23,52 +22,29 @@ members:
   - name: x-k3s-m-2
 ";
 
-/// A lab with hosts `x-k3s-m-1` (192.168.7.11), `x-k3s-m-2` …
-pub(crate) fn lab_of(hosts: usize) -> Result<Lab, LabError> {
-    let host = |n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n));
-    Lab::up(LabOptions { hosts: (1..=hosts).map(host).collect(), ..LabOptions::default() })
-}
-
-/// The coordinator runs, the agent is installed on each host.
-pub(crate) fn begin(lab: &Lab) -> Result<Journey<'_>, LabError> {
-    Journey::begin(lab, &Binaries::build()?)
-}
-
 /// The coordinator runs with [`SPEC`], the agent is installed on each host.
-pub(crate) fn begin_with_spec(lab: &Lab) -> Result<Journey<'_>, LabError> {
-    let journey = begin(lab)?;
-    apply(&journey, SPEC)?;
-    Ok(journey)
+pub(crate) fn begin_with_spec(hosts: usize) -> Result<Stage, LabError> {
+    let stage = Stage::of(hosts)?;
+    apply(&stage, SPEC)?;
+    Ok(stage)
+}
+
+/// The same with [`NODE`] alone, and a token for it.
+pub(crate) fn one_invited() -> Result<(Stage, String), LabError> {
+    let stage = begin_with_spec(1)?;
+    let token = stage.token(NODE, &[])?;
+    Ok((stage, token))
 }
 
 /// Writes a spec and applies it.
-pub(crate) fn apply(journey: &Journey<'_>, spec: &str) -> Result<(), LabError> {
-    write(journey, "x-k3s.yml", spec);
-    journey.ctl(["apply", "x-k3s.yml"]).map(drop)
-}
-
-/// Puts a file into the workstation's folder.
-pub(crate) fn write(journey: &Journey<'_>, name: &str, text: &str) {
-    fs::write(journey.lab().workstation().dir().join(name), text).unwrap();
-}
-
-/// `coordctl status -o json`.
-pub(crate) fn status(journey: &Journey<'_>) -> Result<Value, LabError> {
-    let said = journey.ask(["status", "-o", "json"])?;
-    serde_json::from_slice(&said.stdout)
-        .map_err(|_| LabError::NotYet(String::from_utf8_lossy(&said.stderr).into_owned()))
-}
-
-/// What `status` says of [`NODE`].
-pub(crate) fn node_status(journey: &Journey<'_>) -> Result<Value, LabError> {
-    let state = status(journey)?;
-    let nodes = state["nodes"].as_array().cloned().unwrap_or_default();
-    Ok(nodes.into_iter().find(|node| node["name"] == NODE).unwrap_or_default())
+pub(crate) fn apply(stage: &Stage, spec: &str) -> Result<(), LabError> {
+    stage.workstation().write("x-k3s.yml", spec)?;
+    stage.ctl(["apply", "x-k3s.yml"]).map(drop)
 }
 
 /// Waits until a node that joined has all its files, and waits for the other.
-pub(crate) fn await_ready(journey: &Journey<'_>) -> Result<(), LabError> {
-    wait_until("the node has all its files", LIMIT, || match node_status(journey)? {
+pub(crate) fn await_ready(stage: &Stage) -> Result<(), LabError> {
+    wait_until("the node has all its files", LIMIT, || match stage.node(NODE)? {
         node if node["role"] == "ready" => Ok(true),
         node => Err(LabError::NotYet(node.to_string())),
     })
@@ -133,14 +109,14 @@ impl<'a> Untouched<'a> {
 /// Runs the join line on `host`: it must be refused with these words in the cause, and leave nothing half done.
 #[track_caller]
 pub(crate) fn refused(
-    journey: &Journey<'_>,
+    stage: &Stage,
     host: &Host,
     token: &str,
     asked: Asked,
     causes: &[&str],
 ) -> ThreeLines {
     let untouched = Untouched::look(host);
-    let output = journey.join(host, token, &[]).unwrap_or_else(|error| panic!("{}", error.told()));
+    let output = stage.join(host, token, &[]).unwrap_or_else(|error| panic!("{}", error.told()));
     let told = assert_told(&output, 1, causes);
     assert_eq!(told.error, "this node cannot join");
     assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));
@@ -150,14 +126,14 @@ pub(crate) fn refused(
 
 /// Runs the join line on `host`: it joins, and gets all its files.
 #[track_caller]
-pub(crate) fn joins(journey: &Journey<'_>, host: &Host, token: &str) {
-    let output = journey.join(host, token, &[]).unwrap_or_else(|error| panic!("{}", error.told()));
-    assert_joined(journey, host, &output);
+pub(crate) fn joins(stage: &Stage, host: &Host, token: &str) {
+    let output = stage.join(host, token, &[]).unwrap_or_else(|error| panic!("{}", error.told()));
+    assert_joined(stage, host, &output);
 }
 
 /// Checks what a join line that worked has said, and that the node gets all its files.
 #[track_caller]
-pub(crate) fn assert_joined(journey: &Journey<'_>, host: &Host, output: &Output) {
+pub(crate) fn assert_joined(stage: &Stage, host: &Host, output: &Output) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{stderr}");
@@ -165,5 +141,5 @@ pub(crate) fn assert_joined(journey: &Journey<'_>, host: &Host, output: &Output)
     let written = host.written().unwrap_or_else(|error| panic!("{}", error.told()));
     assert!(written.has("/etc/runlevels/default/pilaster-agent"));
     assert!(!written.has("/var/lib/pilaster/identity/pending.pem"), "the key that was pending");
-    await_ready(journey).unwrap_or_else(|error| panic!("{}", error.told()));
+    await_ready(stage).unwrap_or_else(|error| panic!("{}", error.told()));
 }

@@ -3,49 +3,40 @@
 //! Guards promise 1 (the search for keys) and promise 4 (clients on the peer port), which are among the checks of
 //! [`lab::journey`]; promise 5 as far as the first formation goes.
 
-use lab::journey::{Enrolled, Journey, ThreeLines, checks, keys};
+use lab::journey::{ThreeLines, checks};
+use lab::stage::{Enrolled, Stage};
 use lab::{Host, Lab, LabError, wait_until};
 
-use crate::bench::{
-    LIMIT, NODE, SPEC, apply, assert_told, await_ready, begin, begin_with_spec, joins, lab_of,
-    node_status, status, write,
-};
+use crate::bench::{LIMIT, NODE, SPEC, apply, assert_told, await_ready, begin_with_spec, joins};
 
 #[test]
 fn three_bare_hosts_become_a_healthy_cluster() -> Result<(), LabError> {
-    let lab = lab_of(3)?;
-    let journey = begin(&lab)?;
-    let names_before = lab
+    let stage = Stage::of(3)?;
+    let names_before = stage
         .hosts()
         .iter()
         .map(|host| host.exec_ok(["cat", "/etc/hosts"]))
         .collect::<Result<Vec<_>, _>>()?;
-    journey.apply()?;
+    stage.apply()?;
     let mut enrolled = Vec::new();
-    for host in lab.hosts() {
-        enrolled.push(journey.enroll(host)?);
+    for host in stage.hosts() {
+        enrolled.push(stage.enroll(host)?);
         assert_lines(host, enrolled.last().unwrap());
     }
-    journey.await_healthy()?;
-    for (host, enrolled) in lab.hosts().iter().zip(enrolled) {
+    stage.await_healthy()?;
+    for (host, enrolled) in stage.hosts().iter().zip(enrolled) {
         assert_steps(host, &enrolled.finish()?);
     }
-    assert_status(&lab, &journey)?;
-    for (host, names_before) in lab.hosts().iter().zip(&names_before) {
+    assert_status(&stage)?;
+    for (host, names_before) in stage.hosts().iter().zip(&names_before) {
         assert_service(host)?;
         assert_files(host)?;
-        assert_names(&lab, host, names_before)?;
+        assert_names(&stage, host, names_before)?;
     }
 
-    journey.prepare_workstation()?;
-    let done = checks::run(&journey)?;
-    let wrong: Vec<_> = done.iter().filter(|checked| checked.wrong.is_some()).collect();
-    assert!(done.len() >= 35 && wrong.is_empty(), "{wrong:#?}");
-    let searched = keys::search(&journey)?;
-    assert_eq!((searched.keys, searched.planted), (12, 144));
-    assert!(searched.missed.is_empty() && searched.leaks.is_empty(), "{searched:#?}");
+    checks::assert_all_right(&stage)?;
 
-    a_change_that_needs_a_rollout_is_refused(&lab, &journey)
+    a_change_that_needs_a_rollout_is_refused(&stage)
 }
 
 /// What `coordctl enroll` tells a person to run, and what that line says when it is run.
@@ -92,15 +83,15 @@ fn assert_steps(host: &Host, shown: &str) {
     assert_eq!(steps.next(), None, "{shown}");
 }
 
-fn assert_status(lab: &Lab, journey: &Journey<'_>) -> Result<(), LabError> {
-    let names: Vec<&str> = lab.hosts().iter().map(Host::name).collect();
-    let shown = journey.ask(["status"])?;
+fn assert_status(stage: &Stage) -> Result<(), LabError> {
+    let names: Vec<&str> = stage.hosts().iter().map(Host::name).collect();
+    let shown = stage.ask(["status"])?;
     assert_eq!(shown.status.code(), Some(0));
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("3 of 3 members healthy   leader x-k3s-m-"), "{shown}");
     assert!(shown.contains("goes on without the coordinator until 20"), "{shown}");
 
-    let state = status(journey)?;
+    let state = stage.status()?;
     assert_eq!(state["apiVersion"], "pilaster/v1");
     assert_eq!(state["formation"], "formed");
     assert_eq!((&state["healthyMembers"], &state["members"]), (&3.into(), &3.into()));
@@ -113,7 +104,7 @@ fn assert_status(lab: &Lab, journey: &Journey<'_>) -> Result<(), LabError> {
         assert!(node["healthy"] == true && node["problems"] == serde_json::json!([]), "{node}");
     }
 
-    let env = journey.ctl(["env", "--certs", "."])?;
+    let env = stage.ctl(["env", "--certs", "."])?;
     for name in names {
         assert!(env.contains(&format!("https://{name}.edge.huatai.me:2379")), "{env}");
     }
@@ -188,12 +179,9 @@ fn assert_names(lab: &Lab, host: &Host, before: &str) -> Result<(), LabError> {
     Ok(())
 }
 
-fn a_change_that_needs_a_rollout_is_refused(
-    lab: &Lab,
-    journey: &Journey<'_>,
-) -> Result<(), LabError> {
-    let good = std::fs::read_to_string(lab.workstation().dir().join("x-k3s.yml")).unwrap();
-    let same = journey.ask(["apply", "x-k3s.yml"])?;
+fn a_change_that_needs_a_rollout_is_refused(stage: &Stage) -> Result<(), LabError> {
+    let good = stage.workstation().read("x-k3s.yml")?;
+    let same = stage.ask(["apply", "x-k3s.yml"])?;
     assert_eq!(same.status.code(), Some(0));
     assert_eq!(same.stderr, b"x-k3s is as in x-k3s.yml already\n");
     for (old, new, words) in [
@@ -203,13 +191,13 @@ fn a_change_that_needs_a_rollout_is_refused(
         ("  - name: x-k3s-m-3\n", "  - name: x-k3s-m-3\n  - name: x-k3s-m-4\n", "x-k3s-m-4 is new"),
     ] {
         assert!(good.contains(old), "{old:?} is no line of:\n{good}");
-        write(journey, "changed.yml", &good.replacen(old, new, 1));
+        stage.workstation().write("changed.yml", &good.replacen(old, new, 1))?;
         let told: ThreeLines =
-            assert_told(&journey.ask(["apply", "changed.yml"])?, 4, &["needs a rollout: ", words]);
+            assert_told(&stage.ask(["apply", "changed.yml"])?, 4, &["needs a rollout: ", words]);
         assert_eq!(told.error, "cannot apply changed.yml");
     }
-    assert_eq!(status(journey)?["members"], 3);
-    let same = journey.ask(["apply", "x-k3s.yml"])?;
+    assert_eq!(stage.status()?["members"], 3);
+    let same = stage.ask(["apply", "x-k3s.yml"])?;
     assert_eq!(same.stderr, b"x-k3s is as in x-k3s.yml already\n", "nothing of it was kept");
     Ok(())
 }
@@ -217,28 +205,27 @@ fn a_change_that_needs_a_rollout_is_refused(
 #[test]
 fn promise_05_with_one_member_missing_nothing_is_started_and_the_one_is_named()
 -> Result<(), LabError> {
-    let lab = lab_of(3)?;
-    let journey = begin(&lab)?;
-    journey.apply()?;
-    let [first, second, third] = lab.hosts() else { panic!("three hosts") };
+    let stage = Stage::of(3)?;
+    stage.apply()?;
+    let [first, second, third] = stage.hosts() else { panic!("three hosts") };
     for host in [first, second] {
-        let shown = journey.enroll(host)?.finish()?;
+        let shown = stage.enroll(host)?.finish()?;
         assert!(shown.lines().last().unwrap().contains("waits for "), "{shown}");
     }
     wait_until("both have all their files", LIMIT, || {
-        let nodes = status(&journey)?["nodes"].as_array().cloned().unwrap_or_default();
+        let nodes = stage.status()?["nodes"].as_array().cloned().unwrap_or_default();
         let ready = nodes.iter().filter(|node| node["role"] == "ready").count();
         if ready == 2 { Ok(true) } else { Err(LabError::NotYet(format!("{nodes:?}"))) }
     })?;
 
-    let shown = journey.ask(["status"])?;
+    let shown = stage.ask(["status"])?;
     assert_eq!(shown.status.code(), Some(2));
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("0 of 3 members healthy   not formed yet"), "{shown}");
     let wait = "waits: x-k3s-m-3 has not joined; coordctl enroll x-k3s-m-3 (for ";
     let waits: Vec<&str> = shown.lines().filter(|line| line.starts_with("waits: ")).collect();
     assert!(matches!(waits[..], [only] if only.starts_with(wait)), "{shown}");
-    let waited = journey.ask(["status", "--wait", "--timeout", "1s"])?;
+    let waited = stage.ask(["status", "--wait", "--timeout", "1s"])?;
     assert_eq!(waited.status.code(), Some(124));
     for host in [first, second] {
         assert!(!host.exec(["pidof", "etcd"])?.status.success(), "{} has an etcd", host.name());
@@ -247,29 +234,28 @@ fn promise_05_with_one_member_missing_nothing_is_started_and_the_one_is_named()
         assert!(!written.has("/var/lib/etcd/member"));
     }
 
-    journey.enroll(third)?.finish()?;
-    journey.await_healthy().map(drop)
+    stage.enroll(third)?.finish()?;
+    stage.await_healthy().map(drop)
 }
 
 #[test]
 fn a_cluster_whose_names_are_kept_in_dns_has_no_block_in_etc_hosts() -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let journey = begin_with_spec(&lab)?;
-    let host = lab.host(NODE);
+    let stage = begin_with_spec(1)?;
+    let host = stage.host(NODE);
     let names = || host.exec_ok(["cat", "/etc/hosts"]);
     let before = names()?;
     let in_dns = format!("{SPEC}names: dns\n");
-    apply(&journey, &in_dns)?;
-    joins(&journey, host, &journey.token(NODE, &[])?); // with all its files
+    apply(&stage, &in_dns)?;
+    joins(&stage, host, &stage.token(NODE, &[])?); // with all its files
     assert_eq!(names()?, before);
 
-    apply(&journey, SPEC)?;
+    apply(&stage, SPEC)?;
     wait_until("a block", LIMIT, || {
         Ok(names()?.contains("192.168.7.11\tx-k3s-m-1.edge.huatai.me"))
     })?;
-    apply(&journey, &in_dns)?;
+    apply(&stage, &in_dns)?;
     wait_until("the block is gone", LIMIT, || Ok(names()? == before))?;
-    await_ready(&journey)?;
-    assert_eq!(node_status(&journey)?["problems"], serde_json::json!([]));
+    await_ready(&stage)?;
+    assert_eq!(stage.node(NODE)?["problems"], serde_json::json!([]));
     Ok(())
 }

@@ -2,10 +2,11 @@
 //!
 //! Guards promise 5: what restarts members is refused, and leaves no trace on them.
 
+use lab::stage::Stage;
 use lab::{Host, Lab, LabError, wait_until};
 use serde_json::Value;
 
-use crate::bench::{LIMIT, assert_told, begin, lab_of, status, write};
+use crate::bench::{LIMIT, assert_told};
 
 /// A Pi of 1 GiB.
 const SMALL: &str = "sed 's/^MemTotal:.*/MemTotal:         927744 kB/' /proc/meminfo >/tmp/meminfo && mount --bind /tmp/meminfo /proc/meminfo";
@@ -13,15 +14,15 @@ const SMALL: &str = "sed 's/^MemTotal:.*/MemTotal:         927744 kB/' /proc/mem
 /// What of a host a change that is refused may not touch.
 fn state(host: &Host) -> Result<String, LabError> {
     let files = "sha256sum /etc/etcd/conf.yml /etc/conf.d/etcd /etc/init.d/etcd /etc/hosts /etc/etcd/server.pem; stat -c %i /etc/etcd/conf.yml";
-    Ok(host.exec_ok(["sh", "-c", files])? + &pid(host)?)
+    Ok(host.exec_ok(["sh", "-c", files])? + &etcd(host)?)
 }
 
 fn states(lab: &Lab) -> Result<Vec<String>, LabError> {
     lab.hosts().iter().map(state).collect()
 }
 
-fn pid(host: &Host) -> Result<String, LabError> {
-    host.exec_ok(["pidof", "etcd"])
+fn etcd(host: &Host) -> Result<String, LabError> {
+    host.pid_of("etcd")
 }
 
 fn served_names(host: &Host) -> Result<String, LabError> {
@@ -35,23 +36,18 @@ fn served_names(host: &Host) -> Result<String, LabError> {
 #[test]
 fn promise_05_a_plan_says_what_restarts_and_apply_does_only_what_does_not() -> Result<(), LabError>
 {
-    let lab = lab_of(3)?;
-    lab.hosts()[0].exec_ok(["sh", "-c", SMALL])?;
-    let journey = begin(&lab)?;
-    journey.apply()?;
-    journey.form()?;
-    wait_until("every conf.yml says existing", LIMIT, || {
-        let said = |host: &Host| host.exec_ok(["cat", "/etc/etcd/conf.yml"]);
-        let all: Vec<String> = lab.hosts().iter().map(said).collect::<Result<_, _>>()?;
-        Ok(all.iter().all(|conf| conf.contains("\ninitial-cluster-state: \"existing\"\n")))
-    })?;
-    let good = std::fs::read_to_string(lab.workstation().dir().join("x-k3s.yml")).unwrap();
-    let before = states(&lab)?;
+    let stage = Stage::of(3)?;
+    stage.hosts()[0].exec_ok(["sh", "-c", SMALL])?;
+    stage.apply()?;
+    stage.form()?;
+    stage.await_settled()?;
+    let good = stage.workstation().read("x-k3s.yml")?;
+    let before = states(&stage)?;
     let plan = |spec: &str| -> Result<(Option<i32>, String, Value), LabError> {
-        write(&journey, "changed.yml", spec);
+        stage.workstation().write("changed.yml", spec)?;
         let (text, json) = (
-            journey.ask(["plan", "changed.yml"])?,
-            journey.ask(["plan", "changed.yml", "-o", "json"])?,
+            stage.ask(["plan", "changed.yml"])?,
+            stage.ask(["plan", "changed.yml", "-o", "json"])?,
         );
         assert_eq!(text.status.code(), json.status.code());
         let json = serde_json::from_slice(&json.stdout).unwrap();
@@ -66,7 +62,7 @@ fn promise_05_a_plan_says_what_restarts_and_apply_does_only_what_does_not() -> R
     let ssd = good.replacen("storage: sdcard", "storage: ssd", 1);
     let (exit, text, json) = plan(&ssd)?;
     assert_eq!(exit, Some(4), "{text}");
-    let all: Vec<&str> = lab.hosts().iter().map(Host::name).collect();
+    let all: Vec<&str> = stage.hosts().iter().map(Host::name).collect();
     assert_eq!((&json["restarts"], &json["apiVersion"]), (&all.into(), &"pilaster/v1".into()));
     for words in [
         "3 members would restart: this needs a rollout, and is refused",
@@ -77,7 +73,7 @@ fn promise_05_a_plan_says_what_restarts_and_apply_does_only_what_does_not() -> R
     ] {
         assert!(text.contains(words), "no {words:?} in:\n{text}");
     }
-    let refused = journey.ask(["apply", "changed.yml"])?;
+    let refused = stage.ask(["apply", "changed.yml"])?;
     let causes = ["needs a rollout: ", "x-k3s-m-1, x-k3s-m-2 and x-k3s-m-3 would restart"];
     assert_told(&refused, 4, &causes);
 
@@ -85,13 +81,13 @@ fn promise_05_a_plan_says_what_restarts_and_apply_does_only_what_does_not() -> R
     assert_eq!(exit, Some(4), "{text}");
     let words = "refused: x-k3s-m-1: quota 1GiB is more than three quarters of the node's memory of 906MiB; write quota: 679MiB or less";
     assert!(text.contains(words) && !text.contains("x-k3s-m-2: quota"), "{text}");
-    assert_told(&journey.ask(["apply", "changed.yml"])?, 4, &["x-k3s-m-1: quota 1GiB"]);
+    assert_told(&stage.ask(["apply", "changed.yml"])?, 4, &["x-k3s-m-1: quota 1GiB"]);
     std::thread::sleep(std::time::Duration::from_secs(2)); // time in which a wrong one would be written
-    assert_eq!(states(&lab)?, before, "nothing of it came to the hosts");
-    let same = journey.ask(["apply", "x-k3s.yml"])?;
+    assert_eq!(states(&stage)?, before, "nothing of it came to the hosts");
+    let same = stage.ask(["apply", "x-k3s.yml"])?;
     assert_eq!(same.stderr, b"x-k3s is as in x-k3s.yml already\n", "nothing of it was kept");
 
-    let pids: Vec<String> = lab.hosts().iter().map(pid).collect::<Result<_, _>>()?;
+    let pids: Vec<String> = stage.hosts().iter().map(etcd).collect::<Result<_, _>>()?;
     let named = format!("{good}\nextra_names: [etcd-lb.huatai.me]\n");
     let (exit, text, json) = plan(&named)?;
     assert_eq!((exit, &json["restarts"]), (Some(2), &Value::Array(vec![])), "{text}");
@@ -100,17 +96,17 @@ fn promise_05_a_plan_says_what_restarts_and_apply_does_only_what_does_not() -> R
         "{text}"
     );
     assert!(text.contains("+DNS etcd-lb.huatai.me\n"), "{text}");
-    let applied = journey.ask(["apply", "changed.yml"])?;
+    let applied = stage.ask(["apply", "changed.yml"])?;
     let said = String::from_utf8_lossy(&applied.stderr);
     assert!(
         applied.status.success() && said.contains("server.pem change; nothing restarts"),
         "{said}"
     );
     wait_until("every member serves the new name", LIMIT, || {
-        let all: Vec<String> = lab.hosts().iter().map(served_names).collect::<Result<_, _>>()?;
+        let all: Vec<String> = stage.hosts().iter().map(served_names).collect::<Result<_, _>>()?;
         Ok(all.iter().all(|names| names.contains("DNS:etcd-lb.huatai.me")))
     })?;
-    assert_eq!(lab.hosts().iter().map(pid).collect::<Result<Vec<_>, _>>()?, pids);
-    assert_eq!(status(&journey)?["healthyMembers"], 3);
+    assert_eq!(stage.hosts().iter().map(etcd).collect::<Result<Vec<_>, _>>()?, pids);
+    assert_eq!(stage.status()?["healthyMembers"], 3);
     Ok(())
 }

@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use lab::{Host, Lab, LabError};
+use lab::stage::{ENDPOINT, Stage};
+use lab::{Host, LabError};
 use pilaster_proto::admin::v1::Command as AdminCommand;
 use pilaster_proto::admin::v1::admin_client::AdminClient;
 use pilaster_proto::agent::v1::agent_client::AgentClient;
@@ -25,10 +26,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::{form, lab_of};
+use crate::form;
 
-/// Where the coordinator listens.
-const COORDINATOR: &str = "192.168.7.2:7443";
 /// The name with which everything but Join is asked for.
 const AGENTS: &str = "-servername coordinator.pilaster.internal";
 /// The name with which Join is asked for.
@@ -47,8 +46,7 @@ enum Answer {
 
 /// Says hello over `openssl s_client WORDS`, which `place` runs.
 fn connect(place: impl FnOnce(&[&str]) -> Command, words: &str) -> Answer {
-    let line =
-        format!("openssl s_client -quiet -no_ign_eof -alpn h2 -connect {COORDINATOR} {words}");
+    let line = format!("openssl s_client -quiet -no_ign_eof -alpn h2 -connect {ENDPOINT} {words}");
     let mut command = place(&line.split(' ').collect::<Vec<_>>());
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut openssl = piped.spawn().unwrap();
@@ -76,19 +74,18 @@ fn assert_refused(answer: &Answer, words: &str) {
 
 #[test]
 fn promise_03_nobody_without_an_identity_reaches_more_than_join() -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let journey = form(&lab)?;
-    journey.ctl(["client", "admin", "--out", "."])?;
-    handshakes_without_an_identity_are_refused(&lab)?;
-    lab.workstation().inside(|| {
+    let stage = form(1)?;
+    stage.ctl(["client", "admin", "--out", "."])?;
+    handshakes_without_an_identity_are_refused(&stage)?;
+    stage.workstation().inside(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(every_other_call_over_a_connection_for_join_is_unknown());
     })
 }
 
-fn handshakes_without_an_identity_are_refused(lab: &Lab) -> Result<(), LabError> {
-    let from_ws = |words: &str| connect(|line| lab.workstation().command(line), words);
-    let host: &Host = &lab.hosts()[0];
+fn handshakes_without_an_identity_are_refused(stage: &Stage) -> Result<(), LabError> {
+    let from_ws = |words: &str| connect(|line| stage.workstation().command(line), words);
+    let host: &Host = &stage.hosts()[0];
     let on_host = |words: &str| connect(|line| host.command(line).unwrap(), words);
     let identity = "/var/lib/pilaster/identity/current/identity.pem";
     let with_identity = format!("{AGENTS} -tls1_3 -cert {identity} -key {identity}");
@@ -105,7 +102,7 @@ fn handshakes_without_an_identity_are_refused(lab: &Lab) -> Result<(), LabError>
     }
     let make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=x-k3s-m-1 \
                 -addext subjectAltName=URI:spiffe://i/cluster/x-k3s/node/x-k3s-m-1 -keyout own.pem -out own.crt && cat own.crt >>own.pem";
-    lab.workstation().exec_ok(["sh", "-c", make])?;
+    stage.workstation().exec_ok(["sh", "-c", make])?;
     let self_made = format!("{AGENTS} -tls1_3 -cert own.pem -key own.pem");
     assert_refused(&from_ws(&self_made), "SSL alert number");
 
@@ -166,7 +163,7 @@ async fn dial_for_join() -> Channel {
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.alpn_protocols = vec![tls::ALPN.to_vec()];
-    let address: SocketAddr = COORDINATOR.parse().unwrap();
+    let address: SocketAddr = ENDPOINT.parse().unwrap();
     let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from(names::JOIN).unwrap();
     let tls = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();

@@ -6,11 +6,10 @@
 //! compared before and after the agent, then the coordinator is started again, each time once that has looked at everything. At the
 //! end a change that does touch one file shows that the comparison sees it.
 
-use std::fs;
-
+use lab::stage::LIMIT;
 use lab::{Host, LabError, Written, wait_until};
 
-use crate::{LIMIT, form, lab_of};
+use crate::form;
 
 /// What other programs than Pilaster's write.
 const OTHERS: [&str; 3] = ["/var/lib/etcd", "/var/log", "/root"];
@@ -37,9 +36,8 @@ fn epoch(host: &Host) -> Result<u64, LabError> {
 
 #[test]
 fn promise_07_who_starts_again_replaces_nothing_that_is_right() -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let mut journey = form(&lab)?;
-    let host = &lab.hosts()[0];
+    let stage = form(1)?;
+    let host = &stage.hosts()[0];
     let before = kept(host)?;
     for path in
         ["/etc/etcd/server.pem", "/etc/hosts", "/etc/init.d/etcd", "/etc/conf.d/etcd", ACCEPTED]
@@ -52,21 +50,20 @@ fn promise_07_who_starts_again_replaces_nothing_that_is_right() -> Result<(), La
     wait_until("the agent has looked at everything", LIMIT, || Ok(times_in_place(host)? > looks))?;
     assert_eq!(before.changes_until(&kept(host)?), [""; 0], "the agent started again");
 
-    let authorities = lab.workstation().dir().join("coordinator/ca");
+    let authorities = stage.workstation().dir().join("coordinator/ca");
     let (of_coordinator, first) = (Written::below(&authorities)?, epoch(host)?);
     assert!(of_coordinator.has("/control-g1.pem"), "it would not be compared");
-    journey.kill_coordinator();
-    journey.start_coordinator()?;
-    journey.await_healthy()?;
+    stage.kill_coordinator();
+    stage.start_coordinator()?;
+    stage.await_healthy()?;
     wait_until("the new epoch is accepted", LIMIT, || Ok(epoch(host)? > first))?;
     let changes = before.changes_until(&kept(host)?);
     assert_eq!(changes, [format!("other content: {ACCEPTED}")], "the coordinator started again");
     assert_eq!(of_coordinator.changes_until(&Written::below(&authorities)?), [""; 0]);
 
-    let spec = lab.workstation().dir().join("x-k3s.yml");
-    let text = fs::read_to_string(&spec).unwrap().replace("\nnames: hosts", "\nnames: dns");
-    fs::write(&spec, text).unwrap();
-    journey.ctl(["apply", "x-k3s.yml"])?;
+    let spec = stage.workstation().read("x-k3s.yml")?.replace("\nnames: hosts", "\nnames: dns");
+    stage.workstation().write("x-k3s.yml", &spec)?;
+    stage.ctl(["apply", "x-k3s.yml"])?;
     let block = || host.exec_ok(["grep", "-c", "pilaster: begin", "/etc/hosts"]);
     wait_until("the block is gone", LIMIT, || Ok(block().is_err()))?;
     wait_until("just that is seen", LIMIT, || {

@@ -8,10 +8,10 @@
 
 use std::thread;
 
-use lab::journey::Journey;
+use lab::stage::LIMIT;
 use lab::{Host, Lab, LabError, wait_until};
 
-use crate::{LIMIT, form, lab_of, pid};
+use crate::form;
 
 /// `etcdctl WORDS` on the workstation, with all endpoints.
 fn etcdctl(lab: &Lab, env: &str, words: &str) -> Result<String, LabError> {
@@ -20,7 +20,10 @@ fn etcdctl(lab: &Lab, env: &str, words: &str) -> Result<String, LabError> {
 
 /// etcd's and the agent's process on each host.
 fn processes(lab: &Lab) -> Result<Vec<[String; 2]>, LabError> {
-    lab.hosts().iter().map(|host| Ok([pid(host, "etcd")?, pid(host, "pilaster-agent")?])).collect()
+    lab.hosts()
+        .iter()
+        .map(|host| Ok([host.pid_of("etcd")?, host.pid_of("pilaster-agent")?]))
+        .collect()
 }
 
 fn crash_and_boot(lab: &Lab) -> Result<(), LabError> {
@@ -34,48 +37,41 @@ fn crash_and_boot(lab: &Lab) -> Result<(), LabError> {
 #[test]
 fn promise_09_a_cluster_survives_a_crash_of_all_hosts_without_its_coordinator()
 -> Result<(), LabError> {
-    let lab = lab_of(3)?;
-    let mut journey = form(&lab)?;
-    journey.prepare_workstation()?;
-    let env = journey.ctl(["env", "--certs", "."])?;
-    etcdctl(&lab, &env, "put kept 'before the crash'")?;
-    assert!(until_when(&journey)?.starts_with("20"));
+    let stage = form(3)?;
+    stage.prepare_workstation()?;
+    let env = stage.ctl(["env", "--certs", "."])?;
+    etcdctl(&stage, &env, "put kept 'before the crash'")?;
+    let until = stage.status()?["goesOnUntil"].clone(); // the date that `status` gives for it
+    assert!(until.as_str().unwrap_or_default().starts_with("20"));
 
-    journey.kill_coordinator();
-    crash_and_boot(&lab)?;
+    stage.kill_coordinator();
+    crash_and_boot(&stage)?;
     wait_until("all members healthy without a coordinator", LIMIT, || {
-        let said = etcdctl(&lab, &env, "endpoint health")?;
+        let said = etcdctl(&stage, &env, "endpoint health")?;
         let healthy = said.matches("is healthy").count();
         if healthy == 3 { Ok(true) } else { Err(LabError::NotYet(said)) }
     })?;
-    assert_eq!(journey.ask(["status"])?.status.code(), Some(3), "nobody keeps a coordinator up");
-    for host in lab.hosts() {
+    assert_eq!(stage.ask(["status"])?.status.code(), Some(3), "nobody keeps a coordinator up");
+    for host in stage.hosts() {
         let own = format!(
             "unset ETCDCTL_ENDPOINTS\n etcdctl --endpoints=https://{}.edge.huatai.me:2379",
             host.name()
         );
-        let read = lab.workstation().exec_ok([
+        let read = stage.workstation().exec_ok([
             "sh",
             "-c",
             &format!("{env}\n{own} get kept --consistency=l"),
         ])?;
         assert_eq!(read, "kept\nbefore the crash\n", "{}", host.name());
     }
-    etcdctl(&lab, &env, "put kept 'after the crash'")?;
+    etcdctl(&stage, &env, "put kept 'after the crash'")?;
 
-    let before = processes(&lab)?;
-    journey.start_coordinator()?;
-    let shown = journey.await_healthy()?;
+    let before = processes(&stage)?;
+    stage.start_coordinator()?;
+    let shown = stage.await_healthy()?;
     assert!(shown.contains("3 of 3 members healthy"), "{shown}");
-    assert_eq!(processes(&lab)?, before, "somebody was started again");
-    let restarted = lab.hosts()[0].exec_ok(["cat", "/etc/etcd/conf.yml"])?;
+    assert_eq!(processes(&stage)?, before, "somebody was started again");
+    let restarted = stage.hosts()[0].exec_ok(["cat", "/etc/etcd/conf.yml"])?;
     assert!(restarted.contains("initial-cluster-state: \"existing\""));
     Ok(())
-}
-
-/// The date that `status` gives for it.
-fn until_when(journey: &Journey<'_>) -> Result<String, LabError> {
-    let state: serde_json::Value =
-        serde_json::from_str(&journey.ctl(["status", "-o", "json"])?).unwrap();
-    Ok(state["goesOnUntil"].as_str().unwrap_or_default().to_owned())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lab::{Host, LabError, Written};
 
-use crate::{form, lab_of, pid};
+use crate::form;
 
 /// Four of the agent's rounds.
 const WATCHED: Duration = Duration::from_secs(20);
@@ -49,10 +49,9 @@ fn files(host: &Host) -> Result<Written, LabError> {
 
 #[test]
 fn promise_12_an_idle_agent_writes_nothing() -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let _journey = form(&lab)?; // its coordinator stays
-    let host = &lab.hosts()[0];
-    let agent = pid(host, "pilaster-agent")?;
+    let stage = form(1)?;
+    let host = &stage.hosts()[0];
+    let agent = host.pid_of("pilaster-agent")?;
     let (before, files_before) = (Counted::of(host, &agent)?, files(host)?);
     assert!(before.write_bytes > 0, "what it wrote to set the node up would be counted");
     assert!(files_before.has("/var/log/pilaster-agent.log"));

@@ -1,32 +1,14 @@
-//! What the tests of trust begin with: hosts, and a cluster on them.
+//! What the tests of trust ask of a cluster, and how they let a host in.
 
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
 
-use lab::journey::Journey;
-use lab::{Binaries, Host, HostSpec, Lab, LabError, LabOptions, wait_until};
+use lab::stage::{ENDPOINT, LIMIT, Stage};
+use lab::{Host, LabError, wait_until};
 use serde_json::Value;
 
-/// A busy machine gets ten times what is usual.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
-
-/// A lab of `n` hosts.
-pub(crate) fn hosts(n: u8) -> Result<Lab, LabError> {
-    let host = |n| HostSpec::new(format!("x-k3s-m-{n}"), format!("192.168.7.{}/24", 10 + n));
-    Lab::up(LabOptions { hosts: (1..=n).map(host).collect(), ..LabOptions::default() })
-}
-
-/// A healthy cluster on all hosts of `lab`.
-pub(crate) fn cluster<'a>(lab: &'a Lab, binaries: &Binaries) -> Result<Journey<'a>, LabError> {
-    let journey = Journey::begin(lab, binaries)?;
-    journey.apply()?;
-    journey.form()?;
-    Ok(journey)
-}
-
 /// `coordctl certs -o json`: node, profile, served serial.
-pub(crate) fn served(journey: &Journey<'_>) -> Result<Vec<(String, String, String)>, LabError> {
-    let json: Value = serde_json::from_str(&journey.ctl(["certs", "-o", "json"])?).expect("JSON");
+pub(crate) fn served(stage: &Stage) -> Result<Vec<(String, String, String)>, LabError> {
+    let json: Value = serde_json::from_str(&stage.ctl(["certs", "-o", "json"])?).expect("JSON");
     let certificates = json["certificates"].as_array().expect("a list").iter();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut all: Vec<_> = certificates
@@ -37,13 +19,8 @@ pub(crate) fn served(journey: &Journey<'_>) -> Result<Vec<(String, String, Strin
 }
 
 /// Whether the one node of a cluster has a stream.
-pub(crate) fn is_connected(journey: &Journey<'_>) -> Result<bool, LabError> {
-    Ok(journey.ctl(["node", "list"])?.contains("  connected ")) // `not connected` has one space before it
-}
-
-/// The process id of etcd on a host: another one after a restart.
-pub(crate) fn etcd_pid(host: &Host) -> Result<String, LabError> {
-    Ok(host.exec_ok(["pidof", "etcd"])?.trim().to_owned())
+pub(crate) fn is_connected(stage: &Stage) -> Result<bool, LabError> {
+    Ok(stage.ctl(["node", "list"])?.contains("  connected ")) // `not connected` has one space before it
 }
 
 /// Whether a program inside a host was ended by SIGKILL; nsenter tells it as an exit code, or dies the same way.
@@ -57,33 +34,40 @@ pub(crate) const FAILPOINT: &str = "PILASTER_FAILPOINT";
 
 /// The line that `enroll` prints, with the token in /root/token.
 pub(crate) fn join_line(host: &Host) -> Result<Command, LabError> {
-    host.command(["pilaster-agent", "join", "192.168.7.2:7443", "--token-file", "/root/token"])
+    host.command(["pilaster-agent", "join", ENDPOINT, "--token-file", "/root/token"])
 }
 
 /// A host on a new card with the agent installed, and a token for it in /root/token.
-pub(crate) fn new_card(lab: &Lab, journey: &Journey<'_>, host: &Host) -> Result<(), LabError> {
+pub(crate) fn new_card(stage: &Stage, host: &Host) -> Result<(), LabError> {
     let joined =
-        !lab.workstation().exec_ok(["cat", "coordinator/audit.log"])?.contains(r#""did":"join""#);
+        !stage.workstation().exec_ok(["cat", "coordinator/audit.log"])?.contains(r#""did":"join""#);
     host.wipe()?;
     host.boot()?;
-    journey.install_agent(host)?;
+    stage.install_agent(host)?;
     let more: &[&str] = if joined { &[] } else { &["--replace"] };
-    host.write("/root/token", journey.token(host.name(), more)?, 0o600)
+    host.write("/root/token", stage.token(host.name(), more)?, 0o600)
+}
+
+/// Lets a host in, and waits until it has a stream.
+pub(crate) fn join(stage: &Stage, host: &Host) -> Result<(), LabError> {
+    let token = stage.token(host.name(), &[])?;
+    assert!(stage.join(host, &token, &[])?.status.success());
+    await_connected(stage, "joined")
 }
 
 /// Waits until the one node of a cluster has a stream.
-pub(crate) fn await_connected(journey: &Journey<'_>, point: &str) -> Result<(), LabError> {
-    wait_until(&format!("{point}: connected"), LIMIT, || is_connected(journey))
+pub(crate) fn await_connected(stage: &Stage, point: &str) -> Result<(), LabError> {
+    wait_until(&format!("{point}: connected"), LIMIT, || is_connected(stage))
 }
 
 /// Waits until every certificate is another one than before, and seen served.
 pub(crate) fn await_all_new(
-    journey: &Journey<'_>,
+    stage: &Stage,
     before: &[(String, String, String)],
     point: &str,
 ) -> Result<(), LabError> {
     wait_until(&format!("{point}: every certificate is new and served"), LIMIT, || {
-        let now = served(journey)?;
+        let now = served(stage)?;
         let is_new = |(old, new): (&(String, String, String), &(String, String, String))| {
             !new.2.is_empty() && old.2 != new.2
         };
@@ -95,8 +79,7 @@ pub(crate) fn await_all_new(
 }
 
 /// A spec with a second member, which never comes: the first one joins again and again, and nothing is formed meanwhile.
-pub(crate) fn apply_for_two(journey: &Journey<'_>) -> Result<(), LabError> {
-    let members = "x-k3s-m-1,x-k3s-m-2";
-    journey.ctl(["init", "x-k3s", "--domain", "edge.huatai.me", "--members", members])?;
-    journey.ctl(["apply", "x-k3s.yml"]).map(drop)
+pub(crate) fn apply_for_two(stage: &Stage) -> Result<(), LabError> {
+    stage.init("x-k3s-m-1,x-k3s-m-2")?;
+    stage.ctl(["apply", "x-k3s.yml"]).map(drop)
 }

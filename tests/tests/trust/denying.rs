@@ -2,45 +2,45 @@
 
 use std::time::{Duration, Instant};
 
-use lab::{Binaries, LabError, wait_until};
+use lab::stage::{LIMIT, Stage};
+use lab::{LabError, wait_until};
 
-use super::bench::{LIMIT, cluster, hosts, is_connected};
+use super::bench::{is_connected, join};
 
 #[test]
 fn promise_03_deny_closes_stream_under_1s_and_a_denied_node_stays_out() -> Result<(), LabError> {
-    let (lab, binaries) = (hosts(3)?, Binaries::build()?);
-    let journey = cluster(&lab, &binaries)?;
-    let denied = &lab.hosts()[2];
+    let stage = Stage::formed(3)?;
+    let denied = &stage.hosts()[2];
 
     let start = Instant::now();
-    let said = journey.ask(["node", "deny", "x-k3s-m-3"])?;
+    let said = stage.ask(["node", "deny", "x-k3s-m-3"])?;
     assert!(said.status.success());
     assert!(String::from_utf8_lossy(&said.stderr).contains("its stream was closed"));
     wait_until("the node knows", Duration::from_secs(1).saturating_sub(start.elapsed()), || {
         Ok(denied.exec_ok(["cat", "/var/log/pilaster-agent.log"])?.contains("this node was denied"))
     })?;
-    let list = journey.ctl(["node", "list"])?;
+    let list = stage.ctl(["node", "list"])?;
     let row = list.lines().find(|line| line.starts_with("x-k3s-m-3")).unwrap_or_default();
     assert!(row.contains("denied"), "{list}");
 
     // its etcd goes on; it does not come back by itself, by a restart of the agent, or by a token
     assert_eq!(denied.exec(["rc-service", "etcd", "status"])?.status.code(), Some(0));
     denied.exec_ok(["rc-service", "pilaster-agent", "restart"])?;
-    let refused = journey.ask(["enroll", "x-k3s-m-3", "--no-wait"])?;
+    let refused = stage.ask(["enroll", "x-k3s-m-3", "--no-wait"])?;
     assert_eq!(refused.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("x-k3s-m-3 was denied"));
     wait_until("the restarted agent was refused", LIMIT, || {
         let log = denied.exec_ok(["cat", "/var/log/pilaster-agent.log"])?;
         Ok(log.matches("this node was denied").count() >= 2)
     })?;
-    let list = journey.ctl(["node", "list"])?;
+    let list = stage.ctl(["node", "list"])?;
     assert!(
         !list.lines().any(|line| line.starts_with("x-k3s-m-3") && line.contains(" connected")),
         "{list}"
     );
 
     // who did it stands in the audit log, beside the joins
-    let audit = lab.workstation().exec_ok(["cat", "coordinator/audit.log"])?;
+    let audit = stage.workstation().exec_ok(["cat", "coordinator/audit.log"])?;
     let mut lines = audit.lines().filter(|line| line.contains(r#""did":"deny""#));
     let asked = lines.next().expect("that it was asked for");
     assert!(asked.contains(r#""result":"asked for""#), "{asked}");
@@ -60,18 +60,12 @@ fn promise_03_deny_closes_stream_under_1s_and_a_denied_node_stays_out() -> Resul
 
 #[test]
 fn expired_identity_ends_stream() -> Result<(), LabError> {
-    let (lab, binaries) = (hosts(1)?, Binaries::build()?);
-    let journey = lab::journey::Journey::begin(&lab, &binaries)?;
-    journey.ctl(["init", "x-k3s", "--domain", "edge.huatai.me", "--members", "x-k3s-m-1"])?;
-    let append = "echo 'certificates: {identity: 12s}' >>x-k3s.yml";
-    lab.workstation().exec_ok(["sh", "-c", append])?;
-    journey.ctl(["apply", "x-k3s.yml"])?;
-    let host = &lab.hosts()[0];
-    let token = journey.token(host.name(), &[])?;
-    assert!(journey.join(host, &token, &[])?.status.success());
-    wait_until("connected", LIMIT, || is_connected(&journey))?;
+    let stage = Stage::of(1)?;
+    stage.apply_edited("echo 'certificates: {identity: 12s}' >>x-k3s.yml")?;
+    let host = &stage.hosts()[0];
+    join(&stage, host)?;
     // frozen, it cannot renew: its stream ends by the coordinator's clock
     host.exec_ok(["pkill", "-STOP", "-x", "pilaster-agent"])?;
-    wait_until("not connected", LIMIT, || Ok(!is_connected(&journey)?))?;
+    wait_until("not connected", LIMIT, || Ok(!is_connected(&stage)?))?;
     Ok(())
 }

@@ -9,24 +9,23 @@
 
 use std::process::Stdio;
 
-use lab::journey::Journey;
-use lab::{Binaries, LabError, wait_until};
+use lab::stage::{LIMIT, Stage};
+use lab::{Cards, LabError, wait_until};
 use pilaster_common::failpoint::{AGENT, COORDINATOR};
 
 use super::bench::{
-    FAILPOINT, LIMIT, apply_for_two, await_all_new, await_connected, cluster, etcd_pid, hosts,
-    join_line, new_card, served, was_killed,
+    FAILPOINT, apply_for_two, await_all_new, await_connected, join_line, new_card, served,
+    was_killed,
 };
 
 #[test]
 fn a_join_that_is_killed_at_any_boundary_is_finished_by_typing_the_same_line_again()
 -> Result<(), LabError> {
-    let (lab, binaries) = (hosts(1)?, Binaries::instrumented()?);
-    let host = &lab.hosts()[0];
-    let mut journey = Journey::begin(&lab, &binaries)?;
-    apply_for_two(&journey)?;
+    let stage = Stage::instrumented(Cards::Folders)?;
+    let host = &stage.hosts()[0];
+    apply_for_two(&stage)?;
     for point in AGENT.iter().filter(|point| point.starts_with("join.")) {
-        new_card(&lab, &journey, host)?;
+        new_card(&stage, host)?;
         let mut join = join_line(host)?;
         let status = join.env(FAILPOINT, point).status().expect("runs");
         assert!(was_killed(status), "{point} was not reached: {status}");
@@ -36,29 +35,30 @@ fn a_join_that_is_killed_at_any_boundary_is_finished_by_typing_the_same_line_aga
                 "{point}: the same line again"
             );
         } // else it was erased as the last act of a join that is done
-        await_connected(&journey, point)?;
+        await_connected(&stage, point)?;
     }
     for point in COORDINATOR.iter().filter(|point| point.starts_with("join.")) {
-        new_card(&lab, &journey, host)?;
-        journey.restart_coordinator_with(FAILPOINT, point)?;
+        new_card(&stage, host)?;
+        stage.restart_coordinator_with(FAILPOINT, point)?;
         let mut join = join_line(host)?.stdin(Stdio::null()).spawn().expect("runs");
-        let status = journey.coordinator_ended()?;
+        let status = stage.coordinator_ended()?;
         assert!(was_killed(status), "{point} was not reached: {status}");
-        journey.start_coordinator()?;
+        stage.start_coordinator()?;
         assert!(join.wait().expect("ends").success(), "{point}: the agent tries again by itself");
-        await_connected(&journey, point)?;
+        await_connected(&stage, point)?;
     }
     Ok(())
 }
 
 #[test]
 fn a_renewal_that_is_killed_at_any_boundary_ends_right_after_a_restart() -> Result<(), LabError> {
-    let (lab, binaries) = (hosts(1)?, Binaries::instrumented()?);
-    let host = &lab.hosts()[0];
-    let mut journey = cluster(&lab, &binaries)?;
-    let etcd = etcd_pid(host)?;
+    let stage = Stage::instrumented(Cards::Folders)?;
+    stage.apply()?;
+    stage.form()?;
+    let host = &stage.hosts()[0];
+    let etcd = host.pid_of("etcd")?;
     for point in AGENT.iter().filter(|point| !point.starts_with("join.")) {
-        let before = served(&journey)?;
+        let before = served(&stage)?;
         host.exec_ok(["rc-service", "pilaster-agent", "stop"])?;
         let mut agent = host.command(["pilaster-agent", "run"])?;
         let quiet = agent
@@ -67,24 +67,24 @@ fn a_renewal_that_is_killed_at_any_boundary_ends_right_after_a_restart() -> Resu
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let mut agent = quiet.spawn().expect("runs");
-        await_connected(&journey, point)?;
-        journey.ask(["rotate", "--all", "--timeout", "1s"])?;
+        await_connected(&stage, point)?;
+        stage.ask(["rotate", "--all", "--timeout", "1s"])?;
         wait_until(point, LIMIT, || Ok(agent.try_wait().expect("waits").is_some()))?;
         let status = agent.wait().expect("ended");
         assert!(was_killed(status), "{point} was not reached: {status}");
         host.exec_ok(["rc-service", "pilaster-agent", "start"])?;
-        await_all_new(&journey, &before, point)?;
+        await_all_new(&stage, &before, point)?;
     }
     for point in COORDINATOR.iter().filter(|point| point.starts_with("renew.")) {
-        let before = served(&journey)?;
-        journey.restart_coordinator_with(FAILPOINT, point)?;
-        await_connected(&journey, point)?;
-        journey.ask(["rotate", "--all", "--timeout", "1s"])?;
-        let status = journey.coordinator_ended()?;
+        let before = served(&stage)?;
+        stage.restart_coordinator_with(FAILPOINT, point)?;
+        await_connected(&stage, point)?;
+        stage.ask(["rotate", "--all", "--timeout", "1s"])?;
+        let status = stage.coordinator_ended()?;
         assert!(was_killed(status), "{point} was not reached: {status}");
-        journey.start_coordinator()?;
-        await_all_new(&journey, &before, point)?;
+        stage.start_coordinator()?;
+        await_all_new(&stage, &before, point)?;
     }
-    assert_eq!(etcd_pid(host)?, etcd, "etcd went on all the while");
+    assert_eq!(host.pid_of("etcd")?, etcd, "etcd went on all the while");
     Ok(())
 }

@@ -7,9 +7,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lab::LabError;
 use lab::bench::nodes::{self, Calls};
-use lab::bench::served::{self, Served};
-use lab::{Binaries, LabError};
+use lab::stage::{Loopback, SPEC, on_loopback};
 use pilaster_common::clock::{Clock, SystemClock};
 use pilaster_common::pem::Pair;
 use pilaster_common::secret::PrivateKey;
@@ -19,51 +19,25 @@ use pilaster_coordinator::ca::sign::{Authority, PathLength};
 use pilaster_coordinator::spec::{self, ClusterSpec};
 use tonic::Code;
 
-const SPEC: &str =
-    "cluster: c-1\ndomain: c-1.example\nnetwork: 10.0.0.0/8\nmembers: [{name: n-1}, {name: n-2}]\n";
-
 #[test]
 fn promise_03_every_rpc_but_join_and_recover_needs_a_nodes_own_certificate() -> Result<(), LabError>
 {
-    let binaries = Binaries::build()?;
-    let folder = std::env::temp_dir().join(format!("pilaster-matrix-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("makes");
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let shown = runtime.expect("starts").block_on(show(&binaries, &folder));
-    std::fs::remove_dir_all(&folder).expect("removes");
-    shown
+    on_loopback(show)
 }
 
 #[test]
 fn resumption_is_off() -> Result<(), LabError> {
-    let binaries = Binaries::build()?;
-    let folder = std::env::temp_dir().join(format!("pilaster-resumption-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("makes");
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let shown = runtime.expect("starts").block_on(async {
-        let (server, own) = joined(&binaries, &folder).await?;
+    let resumes = on_loopback(async |Loopback { server, token, .. }| {
+        let own = nodes::join(server.address, "n-1", &token).await?;
         nodes::resumes(server.address, &own).await
     });
-    std::fs::remove_dir_all(&folder).expect("removes");
-    assert!(!shown?, "rustls does not run the client verifier again on resumption");
+    assert!(!resumes?, "rustls does not run the client verifier again on resumption");
     Ok(())
 }
 
-/// A coordinator with one node that has joined, and its identity.
-async fn joined(binaries: &Binaries, folder: &Path) -> Result<(Served, Pair), LabError> {
-    let server = Served::coordinator(&binaries.coordinator, folder)?;
-    let mut client = served::admin(folder).await?;
-    served::apply(&mut client, SPEC).await?;
-    let token = served::token(&mut client, "c-1", "n-1").await?;
+async fn show(coordinator: Loopback<'_>) -> Result<(), LabError> {
+    let Loopback { server, mut admin, folder, token } = coordinator;
     let own = nodes::join(server.address, "n-1", &token).await?;
-    Ok((server, own))
-}
-
-async fn show(binaries: &Binaries, folder: &Path) -> Result<(), LabError> {
-    let (server, own) = joined(binaries, folder).await?;
-    let mut client = served::admin(folder).await?;
     let calls = Calls::to(server.address);
 
     for (call, code) in calls.with(Some(&own)).await {
@@ -122,7 +96,7 @@ async fn show(binaries: &Binaries, folder: &Path) -> Result<(), LabError> {
             assert_eq!(code, Ok(Some(wanted)), "{call}, {what}");
         }
     }
-    client.call(&Deny { cluster: None, node: "n-1".into() }).await.expect("denies");
+    admin.call(&Deny { cluster: None, node: "n-1".into() }).await.expect("denies");
     for (call, code) in calls.with(Some(&own)).await {
         assert_eq!(code, Ok(Some(Code::PermissionDenied)), "{call}, denied");
     }

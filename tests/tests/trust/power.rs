@@ -13,12 +13,12 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::Stdio;
 use std::time::Duration;
 
-use lab::journey::Journey;
-use lab::{Binaries, Cards, Host, HostSpec, Lab, LabError, LabOptions, wait_until};
+use lab::stage::{LIMIT, Stage};
+use lab::{Cards, Host, LabError, wait_until};
 use pilaster_common::failpoint::AGENT;
 
 use super::bench::{
-    FAILPOINT, LIMIT, apply_for_two, await_all_new, await_connected, join_line, new_card, served,
+    FAILPOINT, apply_for_two, await_all_new, await_connected, join_line, new_card, served,
 };
 
 /// Cuts at instants that nobody chose.
@@ -26,12 +26,11 @@ const RANDOM_CUTS: u32 = 6;
 
 #[test]
 fn power_cut_while_writing_identity() -> Result<(), LabError> {
-    let (lab, binaries) = (one_host()?, Binaries::instrumented()?);
-    let host = &lab.hosts()[0];
-    let journey = Journey::begin(&lab, &binaries)?;
-    apply_for_two(&journey)?;
+    let stage = Stage::instrumented(Cards::Images)?;
+    let host = &stage.hosts()[0];
+    apply_for_two(&stage)?;
     for point in AGENT.iter().filter(|point| point.starts_with("join.")) {
-        new_card(&lab, &journey, host)?;
+        new_card(&stage, host)?;
         host.exec_ok(["sync"])?; // what the test itself has written
         start(host, point, "join 192.168.7.2:7443 --token-file /root/token")?;
         await_stopped(host, point)?;
@@ -41,7 +40,7 @@ fn power_cut_while_writing_identity() -> Result<(), LabError> {
             let again = join_line(host)?.output().expect("runs");
             assert!(again.status.success(), "{point}: the same line again: {again:?}");
         } // else it was erased as the last act of a join that is done
-        await_connected(&journey, point)?;
+        await_connected(&stage, point)?;
     }
     Ok(())
 }
@@ -49,43 +48,34 @@ fn power_cut_while_writing_identity() -> Result<(), LabError> {
 #[test]
 fn promise_07_a_renewal_whose_power_is_cut_at_any_instant_ends_right_after_the_boot()
 -> Result<(), LabError> {
-    let (lab, binaries) = (one_host()?, Binaries::instrumented()?);
-    let host = &lab.hosts()[0];
-    let journey = Journey::begin(&lab, &binaries)?;
-    journey.ctl(["init", "x-k3s", "--domain", "edge.huatai.me", "--members", "x-k3s-m-1"])?;
-    let quick = "sed -i 's/storage: sdcard/storage: ssd/' x-k3s.yml"; // elections of a second
-    lab.workstation().exec_ok(["sh", "-c", quick])?;
-    journey.ctl(["apply", "x-k3s.yml"])?;
-    journey.form()?;
+    let stage = Stage::instrumented(Cards::Images)?;
+    let host = &stage.hosts()[0];
+    stage.apply_edited("sed -i 's/storage: sdcard/storage: ssd/' x-k3s.yml")?; // elections of a second
+    stage.form()?;
     host.exec_ok(["sync"])?;
     for point in AGENT.iter().filter(|point| !point.starts_with("join.")) {
-        let before = served(&journey)?;
+        let before = served(&stage)?;
         host.exec_ok(["rc-service", "pilaster-agent", "stop"])?;
         start(host, point, "run")?;
-        await_connected(&journey, point)?;
-        journey.ask(["rotate", "--all", "--timeout", "1s"])?;
+        await_connected(&stage, point)?;
+        stage.ask(["rotate", "--all", "--timeout", "1s"])?;
         await_stopped(host, point)?;
         host.cut_power()?;
         host.boot()?;
-        await_all_new(&journey, &before, point)?;
+        await_all_new(&stage, &before, point)?;
     }
     for cut in 0..RANDOM_CUTS {
-        let before = served(&journey)?;
-        let mut rotate = journey.coordctl(["rotate", "--all", "--timeout", "2s"]);
+        let before = served(&stage)?;
+        let mut rotate = stage.coordctl(["rotate", "--all", "--timeout", "2s"]);
         let mut rotate = rotate.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
         let after = Duration::from_micros(RandomState::new().build_hasher().finish() % 120_000);
         std::thread::sleep(after); // the instant of the cut, and not a wait for something
         host.cut_power()?;
         host.boot()?;
         let _ = rotate.wait(); // it may end for want of time
-        await_all_new(&journey, &before, &format!("cut {cut} after {after:?}"))?;
+        await_all_new(&stage, &before, &format!("cut {cut} after {after:?}"))?;
     }
     Ok(())
-}
-
-fn one_host() -> Result<Lab, LabError> {
-    let hosts = vec![HostSpec::new("x-k3s-m-1", "192.168.7.11/24")];
-    Lab::up(LabOptions { hosts, cards: Cards::Images, ..LabOptions::default() })
 }
 
 /// Starts the agent with a point armed at which it stops itself. Away from the program that entered the host for it, which would stop too.

@@ -2,23 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use lab::journey::Journey;
-use lab::{Binaries, LabError, LinkState, wait_until};
+use lab::stage::{LIMIT, Stage};
+use lab::{LabError, LinkState, wait_until};
 
-use super::bench::{LIMIT, hosts, is_connected};
+use super::bench::{is_connected, join};
 
 /// What both ends are bound to.
 const NOTICED: Duration = Duration::from_secs(90);
 
 #[test]
 fn a_dead_link_is_noticed_on_both_ends_within_90_s() -> Result<(), LabError> {
-    let (lab, binaries) = (hosts(1)?, Binaries::build()?);
-    let journey = Journey::begin(&lab, &binaries)?;
-    journey.apply()?;
-    let host = &lab.hosts()[0];
-    let token = journey.token(host.name(), &[])?;
-    assert!(journey.join(host, &token, &[])?.status.success());
-    wait_until("connected", LIMIT, || is_connected(&journey))?;
+    let stage = Stage::of(1)?;
+    stage.apply()?;
+    let host = &stage.hosts()[0];
+    join(&stage, host)?;
 
     let told = || -> Result<usize, LabError> {
         let log = host.exec_ok(["cat", "/var/log/pilaster-agent.log"])?;
@@ -29,8 +26,8 @@ fn a_dead_link_is_noticed_on_both_ends_within_90_s() -> Result<(), LabError> {
     let start = Instant::now();
     let left = || NOTICED.saturating_sub(start.elapsed());
     host.link(LinkState::Down)?;
-    wait_until("the coordinator knows", left(), || Ok(!is_connected(&journey)?))?;
+    wait_until("the coordinator knows", left(), || Ok(!is_connected(&stage)?))?;
     wait_until("the agent knows", left(), || Ok(told()? > before))?;
     host.link(LinkState::Up)?;
-    wait_until("connected again", LIMIT, || is_connected(&journey))
+    wait_until("connected again", LIMIT, || is_connected(&stage))
 }

@@ -5,19 +5,16 @@
 //! files; keys that are planted there are found first.
 
 use lab::journey::keys;
-use lab::{Binaries, LabError};
-
-use super::bench::hosts;
+use lab::stage::Stage;
+use lab::{Cards, LabError};
 
 #[test]
 fn promise_01_the_decrypted_traffic_holds_no_key() -> Result<(), LabError> {
-    let (lab, binaries) = (hosts(1)?, Binaries::instrumented()?);
-    let host = &lab.hosts()[0];
+    let stage = Stage::instrumented(Cards::Folders)?;
+    let host = &stage.hosts()[0];
     host.write("/etc/conf.d/pilaster-agent", "export PILASTER_TAP=/var/lib/pilaster-tap\n", 0o644)?;
-    let journey = lab::journey::Journey::begin(&lab, &binaries)?;
-    host.write("/etc/conf.d/pilaster-agent", "export PILASTER_TAP=/var/lib/pilaster-tap\n", 0o644)?;
-    journey.apply()?;
-    let token = journey.token(host.name(), &[])?;
+    stage.apply()?;
+    let token = stage.token(host.name(), &[])?;
     let mut join = host.command([
         "sh",
         "-c",
@@ -25,10 +22,10 @@ fn promise_01_the_decrypted_traffic_holds_no_key() -> Result<(), LabError> {
     ])?;
     host.write("/root/token", &token, 0o600)?;
     assert!(join.env("PILASTER_TAP", "/var/lib/pilaster-tap").status().expect("runs").success());
-    journey.await_healthy()?;
-    let first = keys::needles(&lab)?;
-    journey.ctl(["rotate", "--all"])?;
-    let second = keys::needles(&lab)?;
+    stage.await_healthy()?;
+    let first = keys::needles(&stage)?;
+    stage.ctl(["rotate", "--all"])?;
+    let second = keys::needles(&stage)?;
 
     let tap = host.path("/var/lib/pilaster-tap");
     let length = std::fs::metadata(&tap).expect("the tap has written").len();
@@ -36,7 +33,7 @@ fn promise_01_the_decrypted_traffic_holds_no_key() -> Result<(), LabError> {
     let text = std::fs::read(&tap).expect("reads");
     assert!(text.windows(4).any(|window| window == b"grpc"), "it is HTTP/2 in the clear");
     for needles in [&first, &second] {
-        let searched = keys::search_for(&lab, needles)?;
+        let searched = keys::search_for(&stage, needles)?;
         assert_eq!(searched.missed, [""; 0], "what was planted is found");
         let leaks: Vec<_> = searched.leaks.iter().map(|hit| (&hit.needle, &hit.path)).collect();
         assert!(leaks.is_empty(), "{leaks:?}");

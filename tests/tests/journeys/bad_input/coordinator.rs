@@ -6,7 +6,7 @@ use std::process::Stdio;
 use lab::{LabError, wait_until};
 
 use crate::bench::{
-    Asked, LIMIT, NODE, Untouched, assert_joined, assert_told, begin_with_spec, joins, lab_of,
+    Asked, LIMIT, NODE, Untouched, assert_joined, assert_told, begin_with_spec, joins, one_invited,
 };
 
 /// What `join` says before each pause.
@@ -21,21 +21,19 @@ fn pauses<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<f64> {
 #[test]
 fn promise_03_another_coordinator_than_the_one_that_made_the_token_is_refused()
 -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let journey = begin_with_spec(&lab)?;
-    let host = lab.host(NODE);
-    let token = journey.token(NODE, &[])?;
-    let socket = lab.dir().join("other.sock");
-    let mut other = lab.workstation().command(["pilaster-coordinator", "--state", "other"]);
+    let (stage, token) = one_invited()?;
+    let host = stage.host(NODE);
+    let socket = stage.dir().join("other.sock");
+    let mut other = stage.workstation().command(["pilaster-coordinator", "--state", "other"]);
     other.args(["--listen", "0.0.0.0:7444", "--socket"]).arg(&socket);
-    let log = lab.dir().join("other.log");
+    let log = stage.dir().join("other.log");
     let mut other = other.stdin(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     wait_until("the other coordinator listens", LIMIT, || {
         Ok(fs::read_to_string(&log).unwrap().contains("agents dial 192.168.7.2:7444"))
     })?;
 
     let untouched = Untouched::look(host);
-    let output = journey.join_at(host, "192.168.7.2:7444", &token, &[])?;
+    let output = stage.join_at(host, "192.168.7.2:7444", &token, &[])?;
     let words = ["the coordinator at 192.168.7.2:7444 is not the one that made this token"];
     let told = assert_told(&output, 1, &words);
     assert!(told.help.contains("check the address"), "{}", told.help);
@@ -44,21 +42,19 @@ fn promise_03_another_coordinator_than_the_one_that_made_the_token_is_refused()
     other.kill().unwrap();
     other.wait().unwrap();
 
-    joins(&journey, host, &token);
+    joins(&stage, host, &token);
     Ok(())
 }
 
 #[test]
 fn a_coordinator_that_cannot_be_reached_is_tried_again_with_pauses_that_are_said()
 -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let mut journey = begin_with_spec(&lab)?;
-    let host = lab.host(NODE);
-    let token = journey.token(NODE, &[])?;
-    journey.kill_coordinator();
+    let (stage, token) = one_invited()?;
+    let host = stage.host(NODE);
+    stage.kill_coordinator();
 
     let untouched = Untouched::look(host);
-    let output = journey.join(host, &token, &["--give-up-after", "3s"])?;
+    let output = stage.join(host, &token, &["--give-up-after", "3s"])?;
     let words = ["cannot reach the coordinator at 192.168.7.2:7443 for 3 s", "refused"];
     let told = assert_told(&output, 3, &words);
     assert!(told.help.contains("the token stays good"), "{}", told.help);
@@ -67,42 +63,39 @@ fn a_coordinator_that_cannot_be_reached_is_tried_again_with_pauses_that_are_said
     assert!(said.iter().sum::<f64>() <= 3.1, "{said:?}"); // each is rounded to a tenth
     untouched.check(Asked::No);
 
-    journey.start_coordinator()?;
-    joins(&journey, host, &token);
+    stage.start_coordinator()?;
+    joins(&stage, host, &token);
     Ok(())
 }
 
 #[test]
 fn a_coordinator_that_comes_up_late_is_joined_by_a_retry() -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let mut journey = begin_with_spec(&lab)?;
-    let host = lab.host(NODE);
-    host.write("/root/token", journey.token(NODE, &[])?, 0o600)?;
-    journey.kill_coordinator();
+    let stage = begin_with_spec(1)?;
+    let host = stage.host(NODE);
+    host.write("/root/token", stage.token(NODE, &[])?, 0o600)?;
+    stage.kill_coordinator();
 
-    let log = lab.dir().join("join.log");
+    let log = stage.dir().join("join.log");
     let words = ["pilaster-agent", "join", "192.168.7.2:7443", "--token-file", "/root/token"];
     let mut join = host.command(words)?;
     let join = join.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     wait_until("two retries", LIMIT, || {
         Ok(pauses(fs::read_to_string(&log).unwrap().lines()).len() >= 2)
     })?;
-    journey.start_coordinator()?;
+    stage.start_coordinator()?;
     let mut output = join.wait_with_output().unwrap();
     output.stderr = fs::read(&log).unwrap();
-    assert_joined(&journey, host, &output);
+    assert_joined(&stage, host, &output);
     Ok(())
 }
 
 #[test]
 fn a_name_that_leads_nowhere_is_a_coordinator_that_cannot_be_reached() -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let journey = begin_with_spec(&lab)?;
-    let host = lab.host(NODE);
-    let token = journey.token(NODE, &[])?;
+    let (stage, token) = one_invited()?;
+    let host = stage.host(NODE);
     let untouched = Untouched::look(host);
     let give_up = ["--give-up-after", "1s"];
-    let output = journey.join_at(host, "nowhere.invalid:7443", &token, &give_up)?;
+    let output = stage.join_at(host, "nowhere.invalid:7443", &token, &give_up)?;
     assert_told(&output, 3, &["cannot reach the coordinator at nowhere.invalid:7443"]);
     untouched.check(Asked::No);
     Ok(())

@@ -4,7 +4,8 @@ use std::fs;
 
 use lab::{LabError, Written};
 
-use crate::bench::{NODE, SPEC, assert_told, begin, joins, lab_of, write};
+use crate::bench::{NODE, SPEC, assert_told, joins};
+use lab::stage::Stage;
 
 /// Specs that are wrong, and what is said of each.
 fn wrong_specs() -> Vec<(String, &'static [&'static str])> {
@@ -30,48 +31,46 @@ fn wrong_specs() -> Vec<(String, &'static [&'static str])> {
 
 #[test]
 fn a_wrong_spec_is_told_with_its_file_and_changes_nothing() -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let journey = begin(&lab)?;
-    let kept = || Written::below(&lab.workstation().dir().join("coordinator/ca"));
+    let stage = Stage::of(1)?;
+    let kept = || Written::below(&stage.workstation().dir().join("coordinator/ca"));
     let before = kept()?;
-    assert_told(&journey.ask(["apply", "bad.yml"])?, 1, &["cannot read it: No such file"]);
+    assert_told(&stage.ask(["apply", "bad.yml"])?, 1, &["cannot read it: No such file"]);
     for (spec, words) in wrong_specs() {
-        write(&journey, "bad.yml", &spec);
+        stage.workstation().write("bad.yml", &spec)?;
         let told =
-            assert_told(&journey.ask(["apply", "bad.yml"])?, 1, &[words, &["bad.yml: "]].concat());
+            assert_told(&stage.ask(["apply", "bad.yml"])?, 1, &[words, &["bad.yml: "]].concat());
         assert_eq!(told.error, "cannot apply bad.yml");
     }
     let nothing = ["there is no cluster yet"];
-    assert_told(&journey.ask(["status"])?, 1, &nothing);
-    assert_told(&journey.ask(["enroll", NODE])?, 1, &nothing);
-    assert_told(&journey.ask(["env"])?, 1, &nothing);
+    assert_told(&stage.ask(["status"])?, 1, &nothing);
+    assert_told(&stage.ask(["enroll", NODE])?, 1, &nothing);
+    assert_told(&stage.ask(["env"])?, 1, &nothing);
     assert_eq!(before.changes_until(&kept()?), [""; 0]);
 
-    write(&journey, "good.yml", SPEC);
-    journey.ctl(["apply", "good.yml"])?;
-    let token = journey.token(NODE, &[])?;
+    stage.workstation().write("good.yml", SPEC)?;
+    stage.ctl(["apply", "good.yml"])?;
+    let token = stage.token(NODE, &[])?;
     for (spec, words) in wrong_specs() {
-        write(&journey, "bad.yml", &spec);
-        assert_told(&journey.ask(["apply", "bad.yml"])?, 1, words);
+        stage.workstation().write("bad.yml", &spec)?;
+        assert_told(&stage.ask(["apply", "bad.yml"])?, 1, words);
     }
-    let same = journey.ask(["apply", "good.yml"])?;
+    let same = stage.ask(["apply", "good.yml"])?;
     assert!(String::from_utf8_lossy(&same.stderr).contains("x-k3s is as in good.yml already"));
-    joins(&journey, lab.host(NODE), &token);
+    joins(&stage, stage.host(NODE), &token);
 
     let told =
-        assert_told(&journey.ask(["enroll", NODE])?, 4, &["x-k3s-m-1 has joined x-k3s already"]);
+        assert_told(&stage.ask(["enroll", NODE])?, 4, &["x-k3s-m-1 has joined x-k3s already"]);
     assert!(told.help.contains("coordctl enroll x-k3s-m-1 --replace"), "{}", told.help);
     Ok(())
 }
 
 #[test]
 fn init_writes_a_file_once_and_only_one_that_apply_would_take() -> Result<(), LabError> {
-    let lab = lab_of(0)?;
-    let journey = begin(&lab)?;
-    let folder = lab.workstation().dir();
+    let stage = Stage::of(0)?;
+    let folder = stage.workstation().dir();
     let init = |domain, members| {
         let words = ["init", "x-k3s", "--domain", domain, "--members", members];
-        journey.ask(words)
+        stage.ask(words)
     };
     for (domain, members, words) in [
         ("edge", "m-1", "\"edge\" has no dot"),

@@ -2,13 +2,12 @@
 
 use lab::LabError;
 
-use crate::bench::{Asked, NODE, Untouched, assert_told, begin_with_spec, lab_of};
+use crate::bench::{Asked, NODE, Untouched, assert_told, begin_with_spec};
 
 #[test]
 fn wrong_usage_ends_with_64_and_says_what_is_right() -> Result<(), LabError> {
-    let lab = lab_of(1)?;
-    let journey = begin_with_spec(&lab)?;
-    let host = lab.host(NODE);
+    let stage = begin_with_spec(1)?;
+    let host = stage.host(NODE);
     let untouched = Untouched::look(host);
     for (line, words) in [
         ("fly", "\"fly\" is no command"),
@@ -32,18 +31,17 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() -> Result<(), LabError> {
         ("status --timeout 5s", "--wait"),
         ("status -o xml", "'xml'"),
     ] {
-        assert_told(&journey.ask(line.split(' '))?, 64, &[words]);
+        assert_told(&stage.ask(line.split(' '))?, 64, &[words]);
     }
-    let coordinator = lab.workstation().exec(["pilaster-coordinator", "--listen", "here"])?;
+    let coordinator = stage.workstation().exec(["pilaster-coordinator", "--listen", "here"])?;
     assert_told(&coordinator, 64, &["'here'"]);
     Ok(())
 }
 
 #[test]
 fn without_a_coordinator_coordctl_says_how_it_is_started() -> Result<(), LabError> {
-    let lab = lab_of(0)?;
-    let mut journey = begin_with_spec(&lab)?;
-    journey.kill_coordinator();
+    let stage = begin_with_spec(0)?;
+    stage.kill_coordinator();
     for words in [
         &["status"][..],
         &["apply", "x-k3s.yml"],
@@ -52,9 +50,9 @@ fn without_a_coordinator_coordctl_says_how_it_is_started() -> Result<(), LabErro
         &["hosts"],
         &["client", "admin"],
     ] {
-        let told = assert_told(&journey.ask(words.iter().copied())?, 3, &["coordinator.sock"]);
+        let told = assert_told(&stage.ask(words.iter().copied())?, 3, &["coordinator.sock"]);
         assert!(told.help.contains("pilaster-coordinator"), "{}", told.help);
     }
-    assert!(!lab.workstation().dir().join("client.pem").exists(), "nothing half done");
+    assert!(!stage.workstation().dir().join("client.pem").exists(), "nothing half done");
     Ok(())
 }
