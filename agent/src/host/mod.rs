@@ -14,31 +14,18 @@ mod facts;
 mod file;
 mod output;
 mod pin;
+mod seam;
 mod seen;
 mod service;
 mod system;
-
-use std::fmt;
 
 pub use deed::{Deed, DeedError, Done, ServiceVerb};
 pub use facts::PortHolder;
 pub(crate) use facts::{hostname, node_name};
 pub use file::File;
 pub(crate) use file::{ETCD_USER, INSTALL_ETCD};
+pub use seam::Host;
 pub use seen::{Known, Seen, SeenFile, SeenService};
 pub use service::Service;
 pub(crate) use service::{has_services, no_service_manager};
 pub(crate) use system::System;
-
-/// A host, as far as the agent may touch it.
-#[tonic::async_trait]
-pub trait Host: fmt::Debug + Send + Sync {
-    /// What the host is. May start `etcd --version`, once for each binary.
-    async fn facts(&self) -> Known;
-
-    /// What lies and runs there now. Reads small files and starts nothing.
-    async fn look(&self) -> Seen;
-
-    /// Does one thing, whole. Each may be done twice.
-    async fn perform(&self, deed: Deed) -> Result<Done, DeedError>;
-}

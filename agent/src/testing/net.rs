@@ -1,5 +1,7 @@
 //! A network in memory, and a clock that goes as tokio's does: paused time passes at once.
 
+#![allow(clippy::disallowed_methods, reason = "the test's clock reads tokio's")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -52,7 +54,6 @@ struct TestClock {
 }
 
 /// Begins at [`now()`], an hour after the boot.
-#[allow(clippy::disallowed_methods, reason = "it is the test's clock")]
 pub(crate) fn test_clock() -> Arc<dyn Clock> {
     Arc::new(TestClock { began: Instant::now() })
 }
@@ -66,7 +67,6 @@ impl Clock for TestClock {
         BootTime::from_boot(Duration::from_secs(3600) + self.began.elapsed())
     }
 
-    #[allow(clippy::disallowed_methods, reason = "it is the test's clock")]
     fn sleep(&self, span: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(span))
     }
