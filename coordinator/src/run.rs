@@ -191,10 +191,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Listening)) -> Result<(), R
     let mut tasks = spawn(&coordinator, listener, admins, &shutdown)?;
     if let Some((repository, listener, _)) = packages {
         let clock = Arc::clone(&coordinator.clock);
-        tasks.spawn(async move {
-            repository::serve(repository, listener, clock).await;
-            Ok(())
-        });
+        tasks.spawn(until(shutdown.clone(), repository::serve(repository, listener, clock)));
     }
     ready(&Listening {
         endpoints: endpoints.0,
@@ -276,15 +273,21 @@ where
     let admins = Server::builder().add_service(admin).serve_with_incoming_shutdown(admins, stop());
     let driver = coordinator.driver().run(shutdown.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        accepting.await;
-        Ok(())
-    });
+    tasks.spawn(until(shutdown.clone(), accepting));
     tasks.spawn(async move { Ok(joins.await?) });
     tasks.spawn(async move { Ok(agents.await?) });
     tasks.spawn(async move { Ok(admins.await?) });
     tasks.spawn(async move { Ok(driver.await?) });
     Ok(tasks)
+}
+
+/// Accepts no more, and cuts off what is under way, at `shutdown`.
+async fn until(
+    shutdown: CancellationToken,
+    accepting: impl Future<Output = ()> + Send,
+) -> Result<(), RunError> {
+    shutdown.run_until_cancelled(accepting).await;
+    Ok(())
 }
 
 /// 64 random bits: tells installations apart, is no secret.

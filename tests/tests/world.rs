@@ -125,6 +125,11 @@ async fn promise_03_a_denied_node_is_cut_off_and_its_key_and_its_name_stay_out()
     let standing: Vec<_> = shown.nodes.iter().map(|node| node.state).collect();
     let connected = NodeStanding::Connected;
     assert_eq!(standing, [connected, connected, NodeStanding::Denied]);
+    let status: Status = world.show().await;
+    let of = |name: &str| status.nodes.iter().find(|node| node.name.as_ref() == name).expect(name);
+    let age = |name: &str| of(name).report_age_seconds.expect("it had reported");
+    assert!(age("m-1") <= 60, "the twin reports on: {} s", age("m-1"));
+    assert!(age("m-3") >= 110, "nothing was heard since the denial: {} s", age("m-3"));
     let enroll = Enroll { cluster: None, node: "m-3".into(), valid_for: MINUTE, replace: false };
     let refused = world.admin().await.call(&enroll).await.expect_err("it is denied");
     assert_eq!(refused.message(), "m-3 was denied");

@@ -32,14 +32,17 @@ pub(super) fn are_overgrown() -> bool {
     metadata.into_iter().any(|metadata| is_overgrown(&metadata))
 }
 
-/// Cuts those that have.
+/// Cuts those that have; one that cannot be cut leaves no other to grow.
 pub(super) fn trim_all() -> Result<(), DeedError> {
+    let mut first_error = None;
     for (output, before) in OUTPUTS {
-        if trim(Path::new(output), Path::new(before))? {
-            tracing::info!("cut {output}, whose end is kept");
+        match trim(Path::new(output), Path::new(before)) {
+            Ok(true) => tracing::info!("cut {output}, whose end is kept"),
+            Ok(false) => {}
+            Err(error) => drop(first_error.get_or_insert(error)),
         }
     }
-    Ok(())
+    first_error.map_or(Ok(()), Err)
 }
 
 fn is_overgrown(metadata: &Metadata) -> bool {

@@ -183,6 +183,11 @@ impl System {
     }
 }
 
+fn not_a_deed() -> DeedError {
+    let cause = "this is nothing that may be put in place".into();
+    pilaster_common::error::Told { cause, ..Default::default() }.into()
+}
+
 #[tonic::async_trait]
 impl Host for System {
     async fn facts(&self) -> Known {
@@ -213,6 +218,11 @@ impl Host for System {
 
     async fn perform(&self, deed: Deed) -> Result<Done, DeedError> {
         match deed {
+            // a leaf comes with the key that was made for it, and never as a text
+            Deed::Place { file: File::Leaf(_), .. }
+            | Deed::InstallLeaf { profile: Profile::Agent, .. } => {
+                return Err(not_a_deed());
+            }
             Deed::MakeFolder => {
                 atomic_file::ensure_folder(paths::ETCD_FOLDER.as_ref(), Access::root(0o755))?;
             }

@@ -208,7 +208,8 @@ pub(super) async fn look(coordinator: &Coordinator, new: &ClusterSpec) -> Result
             })
         })
         .collect();
-    let joined: Vec<_> = nodes.iter().map(|node| (node.name.clone(), node.address)).collect();
+    let stay = nodes.iter().filter(|node| new.member(&node.name).is_some());
+    let joined: Vec<_> = stay.map(|node| (node.name.clone(), node.address)).collect();
     if let Some((node, address)) = given_away(new, &joined) {
         return Err(ApplyError::AddressTaken { node, address }.into());
     }

@@ -67,7 +67,7 @@ impl Act for Rotate {
         let view = c.observe(cluster).await?;
         let view = view.ok_or_else(|| Refused::missing(format!("{cluster} is gone"), ""))?;
         let joined: Vec<&NodeView> =
-            view.nodes.iter().chain(&view.gone).filter(|node| node.identity.is_some()).collect();
+            view.nodes.iter().filter(|node| node.identity.is_some()).collect();
         let named = self.named()?;
         let is_known = |name: &NodeName| joined.iter().any(|node| node.id.node == *name);
         if let Some(node) = named.iter().find(|name| !is_known(name)) {

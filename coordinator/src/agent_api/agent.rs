@@ -126,7 +126,7 @@ async fn issue_one(
     let (Some(spec), Some((identity, _))) = (spec, identity) else {
         return Err(Status::permission_denied("this node is not in the spec any more"));
     };
-    let address = state.map_or(identity.address, |(state, _)| state.address);
+    let address = identity.address(state.as_ref().map(|(state, _)| state));
     let authorities =
         coordinator.authorities.of(&node.cluster).map_err(|error| unavailable(&error))?;
     let ca = match profile {
@@ -169,6 +169,7 @@ async fn talk(
     down: &mpsc::Sender<Down>,
     mut desired: DesiredWatch,
 ) -> Result<(), Status> {
+    auth::check(caller, coordinator).await?; // a denial before the stream was known did not end it
     let mut end = coordinator.clock.sleep(caller.not_after.since(coordinator.now()));
     loop {
         tokio::select! {

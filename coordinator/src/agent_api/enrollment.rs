@@ -63,6 +63,8 @@ impl Enrollment for EnrollmentService {
                 return Err(refusal.into());
             }
         };
+        coordinator.fleet.admit(&node);
+        coordinator.wake.cluster(&node.cluster);
         tracing::info!(%node, %from, %address, "joined");
         let who = format!("node {}", node.node);
         let entry = Entry::new(coordinator.now(), who, "join", node.to_string());

@@ -20,7 +20,8 @@ use crate::ca::sign::{Authority, SignError};
 use crate::plan::addresses::{self, NoAddress};
 use crate::spec::ClusterSpec;
 use crate::store::records::{
-    IdentityRecord, IssuedIdentity, KeyRecord, Purpose, StateRecord, TokenRecord, WishesRecord,
+    FormationRecord, IdentityRecord, IssuedIdentity, KeyRecord, Purpose, StateRecord, TokenRecord,
+    WishesRecord,
 };
 use crate::store::{Change, Store, StoreError};
 
@@ -85,6 +86,12 @@ pub enum JoinRefusal {
         /// Whose key it is.
         other: NodeName,
     },
+    /// The member would have to be replaced, not only its identity.
+    #[error("{} has formed: a new card for {} is a new member of etcd", .node.cluster, .node.node)]
+    Formed {
+        /// Which.
+        node: NodeId,
+    },
     /// The CSR.
     #[error(transparent)]
     Request(#[from] BadCertificate),
@@ -117,6 +124,9 @@ impl Help for JoinRefusal {
             Self::ForeignKey { .. } => Some(
                 "remove /var/lib/pilaster on this host, so that it makes a key of its own".into(),
             ),
+            Self::Formed { .. } => {
+                Some("replacing a member of a formed cluster comes later; the others go on".into())
+            }
             Self::Request(error) => error.help(),
             Self::Address(error) => error.help(),
             Self::Sign(error) => error.help(),
@@ -143,6 +153,8 @@ struct Known<'a> {
     identity: Option<&'a IdentityRecord>,
     wishes: &'a WishesRecord,
     key_owner: Option<&'a KeyRecord>,
+    /// The formation: from then on etcd knows its members.
+    has_begun: bool,
 }
 
 /// What happens to a claim that is not refused.
@@ -186,14 +198,16 @@ async fn try_join(
     let key = certificate::read_request(&claim.csr)?;
     let key_hash = certificate::key_hash(&key);
     let identity = store.read::<IdentityRecord>(&node).await?;
-    let wishes = store.read::<WishesRecord>(&node).await?;
-    let (wishes, of_wishes) = wishes.map_or_else(Default::default, |(w, rev)| (w, Some(rev)));
+    let (wishes, of_wishes) = store.wishes(&node).await?;
+    let formation = store.read::<FormationRecord>(&node.cluster).await?;
+    let (formation, of_formation) = formation.unzip();
     let key_owner = store.read::<KeyRecord>(&key_hash).await?.map(|(owner, _)| owner);
     let known = Known {
         token: &token,
         identity: identity.as_ref().map(|(record, _)| record),
         wishes: &wishes,
         key_owner: key_owner.as_ref(),
+        has_begun: formation.is_none_or(|formation| formation.phase.has_begun()),
     };
     let decision = decide(&known, claim, &key_hash, now)?;
     let used = TokenRecord { used_by: Some(key_hash), ..token.clone() };
@@ -218,6 +232,7 @@ async fn try_join(
     let current = issued(control.sign(&leaf, &key)?, key_hash)?;
     let certificate = current.certificate.clone().into();
     let (before, revision) = identity.unzip();
+    let before_it = before.is_some();
     let record = IdentityRecord {
         current,
         pending: None,
@@ -226,6 +241,9 @@ async fn try_join(
         joined: now,
     };
     let mut change = change.put(&node, &record, revision);
+    if before_it {
+        change = change.expect::<FormationRecord>(&node.cluster, of_formation);
+    }
     if key_owner.is_none() {
         change = change.put(&key_hash, &KeyRecord { node: node.clone() }, None);
     }
@@ -243,13 +261,12 @@ async fn known_addresses(
 ) -> Result<Vec<(NodeName, Ipv4Addr)>, StoreError> {
     let identities = store.of_cluster::<IdentityRecord>(&spec.cluster).await?;
     let states = store.of_cluster::<StateRecord>(&spec.cluster).await?;
-    let address = |node: &NodeId, joined_with: Ipv4Addr| {
+    let address = |node: &NodeId, identity: &IdentityRecord| {
         let state = states.iter().find(|(other, _)| other == node);
-        state.map_or(joined_with, |(_, (state, _))| state.address)
+        identity.address(state.map(|(_, (state, _))| state))
     };
     let present = identities.iter().filter(|(node, _)| spec.member(&node.node).is_some());
-    let known =
-        present.map(|(node, (record, _))| (node.node.clone(), address(node, record.address)));
+    let known = present.map(|(node, (record, _))| (node.node.clone(), address(node, record)));
     Ok(known.collect())
 }
 
@@ -283,7 +300,7 @@ fn decide(
     key_hash: &[u8; 32],
     now: Timestamp,
 ) -> Result<Decision, JoinRefusal> {
-    let Known { token, identity, wishes, key_owner } = known;
+    let Known { token, identity, wishes, key_owner, has_begun } = known;
     if now >= token.expires {
         return Err(JoinRefusal::Expired { expires: token.expires });
     }
@@ -311,6 +328,10 @@ fn decide(
         }
         Some(known) if known.current.key_hash != *key_hash && token.purpose == Purpose::New => {
             Err(JoinRefusal::Joined { node: claim.node.clone() })
+        }
+        // the token was made before the formation began
+        Some(known) if known.current.key_hash != *key_hash && *has_begun => {
+            Err(JoinRefusal::Formed { node: token.node.clone() })
         }
         _ => Ok(Decision::Issue),
     }

@@ -14,7 +14,7 @@ use rustls_pki_types::CertificateDer;
 use super::join::issued;
 use crate::ca::issue;
 use crate::ca::sign::{Authority, SignError};
-use crate::store::records::{IdentityRecord, KeyRecord};
+use crate::store::records::{IdentityRecord, KeyRecord, WishesRecord};
 use crate::store::{Change, Revised, Store, StoreError};
 
 /// Why no identity was renewed.
@@ -113,6 +113,10 @@ pub(crate) async fn renew(
     if let Some(pending) = record.pending.as_ref().filter(|pending| pending.key_hash == key_hash) {
         return Ok(pending.certificate.clone().into());
     }
+    let (wishes, of_wishes) = store.wishes(node).await?;
+    if wishes.denied.is_some() {
+        return Err(gone());
+    }
     if store.read::<KeyRecord>(&key_hash).await?.is_some() {
         return Err(RenewError::KnownKey);
     }
@@ -123,7 +127,8 @@ pub(crate) async fn renew(
     let pending = Some(issued(certificate.clone(), key_hash)?);
     let change = Change::default()
         .put(node, &IdentityRecord { pending, ..record }, Some(revision))
-        .put(&key_hash, &KeyRecord { node: node.clone() }, None);
+        .put(&key_hash, &KeyRecord { node: node.clone() }, None)
+        .expect::<WishesRecord>(node, of_wishes);
     failpoint!("renew.decided");
     store.commit(change).await?;
     failpoint!("renew.committed");

@@ -4,7 +4,7 @@
 //! Pure; `coordctl plan` shows it, and `coordctl apply` takes a spec over only where nothing is
 //! [`SpecChange::refused`]: what restarts a member of a formed cluster needs a rollout, one member
 //! at a time (promise 5). What was not told by a node counts as a restart. Not here: what waits for
-//! a rollout already (`render::hold`), how it is shown (`ctl::plan_view`).
+//! a rollout already (`plan::hold`), how it is shown (`ctl::text::plan`).
 
 use std::fmt;
 use std::net::Ipv4Addr;

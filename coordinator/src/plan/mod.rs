@@ -23,3 +23,4 @@ pub use hold::Notice;
 pub use pass::{Pass, REPORT_AGE_MAX, pass};
 pub use values::{Basis, etcd_conf};
 pub use wait::Wait;
+pub(crate) use wait::keep_since;

@@ -118,10 +118,16 @@ fn plan_member(
     let (Some(address), false) = (only_address, node.is_denied()) else {
         return Planned::default();
     };
+    let Some((identity, _)) = &node.identity else { return Planned::default() };
+    let joined = identity.joined;
     let before = node.state.as_ref().map(|(record, _)| record);
     let kept = || match before {
+        // of another card: numbered on, and sent whatever it says
+        Some(record) if record.joined != joined => {
+            StateRecord { joined, digest: [0; 32], address, ..record.clone() }
+        }
         Some(record) => StateRecord { address, ..record.clone() },
-        None => StateRecord { generation: 0, digest: [0; 32], address, configured: None },
+        None => StateRecord { generation: 0, joined, digest: [0; 32], address, configured: None },
     };
     let (record, desired, notices, bad_value) = match made {
         Ok(None) => (kept(), None, vec![], None),
@@ -129,7 +135,7 @@ fn plan_member(
         Ok(Some(Made { state, configured, notices })) => {
             let (digest, kept) = (state.digest(), kept());
             let generation = kept.generation + u64::from(kept.digest != digest);
-            let record = StateRecord { generation, digest, address, configured };
+            let record = StateRecord { generation, joined, digest, address, configured };
             (record, Some(Desired { epoch, generation, state }), notices, None)
         }
     };
@@ -156,7 +162,7 @@ fn warnings(view: &ClusterView) -> Vec<String> {
 /// When the first report that counts now will be too old to count.
 fn look_again(view: &ClusterView, now: Timestamp) -> Option<Duration> {
     let connected = view.nodes.iter().filter(|node| node.seen.connected);
-    let ages = connected.filter_map(|node| Some(now.since(node.seen.report.as_ref()?.1)));
+    let ages = connected.filter_map(|node| Some(now.since(node.reported()?)));
     let counting = ages.filter(|age| *age <= REPORT_AGE_MAX);
     counting.map(|age| REPORT_AGE_MAX - age + Duration::from_secs(1)).min()
 }

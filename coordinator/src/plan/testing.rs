@@ -17,6 +17,8 @@ use crate::store::records::{
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+/// When all of them joined.
+const JOINED: Timestamp = Timestamp::from_unix(1_799_900_000);
 pub(crate) const TOKEN: &str = "c-00";
 const SPEC: &str = "cluster: c\ndomain: a.b\nnetwork: 10.0.0.0/24\nmembers: [{name: m-1}, {name: m-2}, {name: m-3}]\n";
 
@@ -52,7 +54,7 @@ fn node(number: u8) -> NodeView {
         serial: vec![number],
         not_after: NOW,
     };
-    let identity = IdentityRecord { current, pending: None, sequence: 1, address, joined: NOW };
+    let identity = IdentityRecord { current, pending: None, sequence: 1, address, joined: JOINED };
     let facts = Facts {
         addresses: vec![format!("10.0.0.{number}/24").parse().expect("good")],
         ..facts("3.5.16")
@@ -92,6 +94,7 @@ pub(crate) fn view(phase: Phase) -> ClusterView {
             let made = made.expect("etcd takes it").expect("it has etcd");
             StateRecord {
                 generation: 3,
+                joined: JOINED,
                 digest: made.state.digest(),
                 address: node.address().expect("joined"),
                 configured: made.configured,

@@ -11,6 +11,7 @@ use pilaster_common::endpoint::Endpoint;
 use pilaster_common::name::{NodeId, NodeName};
 use pilaster_proto::report::Report;
 
+use super::REPORT_AGE_MAX;
 use super::wait::Wait;
 use crate::ca::vault::Roots;
 use crate::store::Revised;
@@ -90,17 +91,31 @@ impl NodeView {
     /// The address that it is known by: what it was sent last, else what it joined with.
     pub fn address(&self) -> Option<Ipv4Addr> {
         let (identity, _) = self.identity.as_ref()?;
-        Some(self.state.as_ref().map_or(identity.address, |(state, _)| state.address))
+        Some(identity.address(self.state.as_ref().map(|(state, _)| state)))
+    }
+
+    /// The last report of the card that has joined, and when it came: what another one said before
+    /// is not of this node.
+    fn heard(&self) -> Option<(&Report, Timestamp)> {
+        let (identity, _) = self.identity.as_ref()?;
+        let (report, at) = self.seen.report.as_ref()?;
+        (*at >= identity.joined).then_some((report, *at))
     }
 
     /// The last report.
     pub fn report(&self) -> Option<&Report> {
-        self.seen.report.as_ref().map(|(report, _)| &**report)
+        self.heard().map(|(report, _)| report)
     }
 
-    /// The last report, while its stream stands.
-    pub fn live_report(&self) -> Option<&Report> {
-        self.report().filter(|_| self.seen.connected)
+    /// When it came.
+    pub fn reported(&self) -> Option<Timestamp> {
+        self.heard().map(|(_, at)| at)
+    }
+
+    /// The last report, while its stream stands and it is not too old to count.
+    pub fn live_report(&self, now: Timestamp) -> Option<&Report> {
+        let (report, at) = self.heard()?;
+        (self.seen.connected && now.since(at) <= REPORT_AGE_MAX).then_some(report)
     }
 
     /// What its files say, where it has been told to start.

@@ -64,7 +64,7 @@ impl Driver {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
         let mut changes = self.store.watch();
         let mut later: BTreeMap<ClusterName, Later> = BTreeMap::new();
-        self.wake_all().await?;
+        self.wake_all().await;
         loop {
             let next = later.values().map(|later| later.at).min();
             let timer = async {
@@ -77,7 +77,7 @@ impl Driver {
                 () = shutdown.cancelled() => return Ok(()), // cancel-safe: holds nothing
                 changed = changes.changed() => match changed { // cancel-safe: see there
                     None => return Ok(()),
-                    Some(Err(_)) => self.wake_all().await?,
+                    Some(Err(_)) => self.wake_all().await,
                     Some(Ok(clusters)) => clusters.iter().for_each(|c| self.wake.cluster(c)),
                 },
                 () = timer => { // cancel-safe: set again by what is in `later`
@@ -100,10 +100,15 @@ impl Driver {
         }
     }
 
-    async fn wake_all(&self) -> Result<(), StoreError> {
-        let clusters = self.store.all::<ClusterRecord>().await?;
-        clusters.iter().for_each(|(cluster, _)| self.wake.cluster(cluster));
-        Ok(())
+    /// A store that fails is asked again: what it says of one cluster stops no other.
+    async fn wake_all(&self) {
+        loop {
+            match self.store.keys::<ClusterRecord>().await {
+                Ok(clusters) => return clusters.iter().for_each(|c| self.wake.cluster(c)),
+                Err(error) => tracing::error!("cannot find the clusters: {}", causes(&error)),
+            }
+            self.clock.sleep(FAILED_PAUSE).await;
+        }
     }
 
     /// Passes over a cluster as long as there is something to record at once. Returns when it is to

@@ -14,7 +14,7 @@ use pilaster_proto::report::Report;
 use tokio::sync::watch;
 
 use crate::plan::view::{Refusal, Seen};
-use crate::plan::{Pass, Wait};
+use crate::plan::{Pass, Wait, keep_since};
 
 /// What a stream sends down: the latest desired state, once there is one. It closes when the stream
 /// is to end.
@@ -76,6 +76,14 @@ impl Fleet {
         self.with_node(node, Node::end_stream)
     }
 
+    /// A card has joined: what another one said before is forgotten, and its stream ends.
+    pub fn admit(&self, node: &NodeId) {
+        self.with_node(node, |node| {
+            node.end_stream();
+            node.seen = Seen::default();
+        });
+    }
+
     /// A report has come.
     pub fn report(&self, node: &NodeId, report: Report, now: Timestamp) {
         self.with_node(node, |node| node.seen.report = Some((Arc::new(report), now)));
@@ -115,7 +123,10 @@ impl Fleet {
     pub(super) fn fail(&self, cluster: &ClusterName, trouble: Wait) {
         let mut clusters = self.lock();
         let last_pass = &clusters.entry(cluster.clone()).or_default().last_pass;
-        last_pass.send_modify(|last| last.trouble = Some(trouble));
+        last_pass.send_modify(|last| {
+            let before: Vec<Wait> = last.trouble.take().into_iter().collect();
+            last.trouble = keep_since(vec![trouble], &before).pop();
+        });
     }
 
     /// How the last pass ended, now and whenever one has ended.

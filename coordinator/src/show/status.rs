@@ -2,7 +2,7 @@
 //! waited for.
 
 use pilaster_common::clock::Timestamp;
-use pilaster_common::error::Told;
+use pilaster_common::error::{Told, code};
 use pilaster_common::name::{ClusterName, NodeName};
 use pilaster_common::profile::{LEAVES, Profile};
 use pilaster_proto::etcd_state::EtcdState;
@@ -149,7 +149,7 @@ impl Shown for Status {
         Self {
             api_version: api_version(),
             cluster: view.cluster.0.spec.cluster.clone(),
-            formation: match pass.formation.as_ref().unwrap_or(&view.formation.0.phase) {
+            formation: match &view.formation.0.phase {
                 Phase::Gathering => Formation::Gathering,
                 Phase::Forming { .. } => Formation::Forming,
                 Phase::Formed { .. } => Formation::Formed,
@@ -168,9 +168,10 @@ impl Shown for Status {
 }
 
 impl Status {
-    /// Whether it has formed and every member is healthy.
+    /// Whether it has formed, every member is healthy, and the coordinator can go on.
     pub fn is_healthy(&self) -> bool {
-        self.formation == Formation::Formed && self.healthy_members == self.members
+        let can_go_on = !self.waits.iter().any(|wait| wait.code == code::STORE);
+        self.formation == Formation::Formed && self.healthy_members == self.members && can_go_on
     }
 
     /// The node of this name.
@@ -197,7 +198,7 @@ fn serving_ends(report: &Report) -> Option<Timestamp> {
 impl NodeStatus {
     fn new(node: &NodeView, pass: &Pass, now: Timestamp) -> Self {
         let name = node.id.node.clone();
-        let age = node.seen.report.as_ref().map(|(_, at)| now.since(*at));
+        let age = node.reported().map(|at| now.since(at));
         let fresh = node.seen.connected && age.is_some_and(|age| age < REPORT_AGE_MAX);
         let report = node.report();
         let etcd = report.and_then(|report| report.etcd.as_ref()).filter(|_| fresh);

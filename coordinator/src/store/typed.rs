@@ -179,6 +179,16 @@ impl Store {
         self.below(format!("{}/", R::ROOM)).await
     }
 
+    /// The keys of a room, whatever their records say.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn keys<R: Record>(&self) -> Result<Vec<R::Key>, StoreError> {
+        let prefix = format!("{}/", R::ROOM);
+        let found = self.values.range(&prefix).await?;
+        Ok(found.iter().filter_map(|(key, _)| R::Key::parse(&key[prefix.len()..])).collect())
+    }
+
     /// All records of a room that belong to a cluster's nodes.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ impl WorldClock {
         Self { began: Instant::now(), ahead: Mutex::default() }
     }
 
-    /// Sets every wall clock forward, as if the machines had been asleep: nothing else moves.
+    /// Sets every wall clock forward, as NTP does after a long wait: the time since the boot does not
+    /// move.
     pub fn step(&self, span: Duration) {
         *self.ahead.lock().expect("no holder panics") += span;
     }

@@ -84,7 +84,8 @@ async fn follow(context: &Context, waiting: &mut Waiting) -> Result<(), Failure>
     while !waiting.left.is_empty() {
         let rotation = states.next().await?;
         waiting.left.retain(|certificate| {
-            let goes_on = find(&rotation, certificate).is_some_and(|rotating| !rotating.replaced);
+            let goes_on = find(&rotation, certificate)
+                .is_none_or(|rotating| rotating.serial == certificate.serial && !rotating.replaced);
             if !goes_on {
                 output::note(&format!("{}: new", name(certificate)));
             }
@@ -104,11 +105,10 @@ async fn follow(context: &Context, waiting: &mut Waiting) -> Result<(), Failure>
     Ok(())
 }
 
-/// How far it is; `None` where a later rotation asks for the serial after this one.
+/// How far it is: with another serial where a later rotation asks for the one after this; `None`
+/// where the node has left the spec, so that nothing replaces it.
 fn find<'a>(rotation: &'a Rotation, of: &Certificate) -> Option<&'a Rotating> {
-    let is_it = |rotating: &&Rotating| {
-        (&rotating.node, rotating.profile, &rotating.serial) == (&of.node, of.profile, &of.serial)
-    };
+    let is_it = |rotating: &&Rotating| (&rotating.node, rotating.profile) == (&of.node, of.profile);
     rotation.rotating.iter().find(is_it)
 }
 

@@ -79,10 +79,10 @@ fn not_ready(
     let wait = |code: Code, what: String, unblocks: String| {
         Some(Wait::new(code, Some(name), now, (what, unblocks)))
     };
-    if let Some(wait) = not_heard(node, now) {
+    if let Some(wait) = not_heard(node, DENIED_GATHERING, now) {
         return Some(wait);
     }
-    let report = node.live_report()?;
+    let report = node.live_report(now)?;
     if let Some(no_address) = &planned.no_address {
         return Some(Wait::told(name, &Told::new("no address", no_address), now));
     }
@@ -120,14 +120,19 @@ fn not_ready(
     wait(code::NOT_READY, what, String::new())
 }
 
+/// What can be done about a denied node before the formation.
+const DENIED_GATHERING: &str = "take it out of the spec, or give it another name";
+/// The same from then on: etcd's members are fixed.
+const DENIED_FORMING: &str = "the formation cannot end without it, and no denial is taken back";
+
 /// What keeps a node from being heard at all.
-fn not_heard(node: &NodeView, now: Timestamp) -> Option<Wait> {
+fn not_heard(node: &NodeView, denied: &str, now: Timestamp) -> Option<Wait> {
     let name = &node.id.node;
     let (code, what, unblocks) = if node.identity.is_none() {
         (code::NOT_JOINED, "has not joined", format!("coordctl enroll {name}"))
     } else if node.is_denied() {
-        (code::DENIED, "was denied", "take it out of the spec, or give it another name".into())
-    } else if node.live_report().is_none() {
+        (code::DENIED, "was denied", denied.into())
+    } else if node.live_report(now).is_none() {
         let unblocks = "is it on, and does pilaster-agent run there?".into();
         (code::SILENT, "is not connected", unblocks)
     } else {
@@ -210,10 +215,10 @@ fn not_formed(
     let wait = |code: Code, what: String, unblocks: &str| {
         Some(Wait::new(code, Some(name), now, (what, unblocks)))
     };
-    if let Some(wait) = node.and_then(|node| not_heard(node, now)) {
+    if let Some(wait) = node.and_then(|node| not_heard(node, DENIED_FORMING, now)) {
         return Some(wait);
     }
-    let Some(report) = node.and_then(NodeView::live_report) else {
+    let Some(report) = node.and_then(|node| node.live_report(now)) else {
         let back = "put it back into the spec: coordctl apply FILE";
         return wait(code::SILENT, format!("{name} takes part and is not in the spec"), back);
     };

@@ -136,6 +136,14 @@ impl Record for IdentityRecord {
     type Key = NodeId;
 }
 
+impl IdentityRecord {
+    /// The address that the node is known by: what it was sent last, else what it joined with.
+    pub fn address(&self, only_state: Option<&StateRecord>) -> Ipv4Addr {
+        let of_this_card = only_state.filter(|state| state.joined == self.joined);
+        of_this_card.map_or(self.address, |state| state.address)
+    }
+}
+
 /// An identity that was handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedIdentity {
@@ -154,6 +162,8 @@ pub struct IssuedIdentity {
 pub struct StateRecord {
     /// Of the desired state; only ever rises, for a new card too.
     pub generation: u64,
+    /// When the card joined that it was made for: a new card begins anew.
+    pub joined: Timestamp,
     /// `NodeState::digest` of the desired state with that generation.
     pub digest: [u8; 32],
     /// The address of eth0 that the node is known by.

@@ -74,7 +74,13 @@ fn every_record_reads_as_it_was_written() {
     let etcd = crate::plan::etcd_conf(&spec, &formation, &node().node, address, &basis);
     let configured = Configured { template_version: 1, memory_bytes: 4 << 30, etcd };
     let digest = [7; 32];
-    golden(StateRecord { generation: 9, digest, address, configured: Some(configured) });
+    golden(StateRecord {
+        generation: 9,
+        joined: Timestamp::from_unix(1_800_000_000),
+        digest,
+        address,
+        configured: Some(configured),
+    });
     golden(WishesRecord {
         denied: Some(Timestamp::from_unix(1_700_000_000)),
         approved: Some(address),
