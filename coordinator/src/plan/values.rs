@@ -1,4 +1,5 @@
-//! The values of a node's files: the spec's settings, and what a node decides where nothing is said.
+//! The values of a node's files: the spec's settings, and what a node decides where nothing is
+//! said.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -48,8 +49,9 @@ impl Basis {
         })
     }
 
-    /// Of a member that was configured before: as it was then. Only another patch of the same minor is followed, so that its files are right
-    /// for the etcd that would read them; another minor would be an upgrade that nobody has asked for.
+    /// Of a member that was configured before: as it was then. Only another patch of the same minor
+    /// is followed, so that its files are right for the etcd that would read them; another minor
+    /// would be an upgrade that nobody has asked for.
     pub fn of_member(configured: &Configured, only_facts: Option<&Facts>) -> Self {
         let Configured { template_version: _, memory_bytes, etcd } = configured;
         let installed = only_facts.and_then(|facts| facts.etcd).map(|etcd| etcd.version);
