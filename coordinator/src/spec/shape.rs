@@ -1,8 +1,8 @@
 //! Checks a tree against the table of keys: what is unknown, missing, doubled, of the wrong kind or
 //! out of range.
 //!
-//! All mistakes are gathered in one pass. Whatever passes, [`super::read`] can take apart without
-//! asking again.
+//! All mistakes are gathered in one pass. Whatever passes, [`super::table`] can read without asking
+//! again.
 
 use std::collections::BTreeMap;
 
