@@ -1,4 +1,5 @@
-//! The values of a node's files: the spec's settings, and what a node decides where nothing is said.
+//! The values of a node's files: the spec's settings, and what a node decides where nothing is
+//! said.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

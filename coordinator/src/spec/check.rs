@@ -1,5 +1,5 @@
-//! Checks what the keys of a spec mean together: names and addresses that belong to two, timing that
-//! etcd would not start with.
+//! Checks what the keys of a spec mean together: names and addresses that belong to two, timing
+//! that etcd would not start with.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -90,7 +90,8 @@ impl Check<'_> {
                 (true, _) => (format!("{address} stands here twice"), "remove one of the two"),
                 (false, EXTRA) => (
                     format!(
-                        "{address} is the address of {other}: in every member's certificate, others could pass for it"
+                        "{address} is the address of {other}: in every member's certificate, \
+                         others could pass for it"
                     ),
                     "extra addresses are those of a load balancer or a virtual IP, of no member",
                 ),
@@ -111,7 +112,8 @@ impl Check<'_> {
         };
         let message = match network.contains(&address) {
             true => format!(
-                "{address} is the first or the last of the network {network}, which no host can have"
+                "{address} is the first or the last of the network {network}, \
+                 which no host can have"
             ),
             false => format!("{address} is not a host's address in the network {network}"),
         };
@@ -139,7 +141,8 @@ impl Check<'_> {
             let (message, help) = if let Some(member) = self.member_of_host(text) {
                 (
                     format!(
-                        "{name} is member {member}: with its name in every certificate, others could pass for it"
+                        "{name} is member {member}: with its name in every certificate, \
+                         others could pass for it"
                     ),
                     "remove it: each member has its own names in its own certificate",
                 )
@@ -161,7 +164,8 @@ impl Check<'_> {
         names.find(is).map(AsRef::as_ref)
     }
 
-    /// etcd does not start with an election timeout below five heartbeats or above 50 s (`Validate`).
+    /// etcd does not start with an election timeout below five heartbeats or above 50 s
+    /// (`Validate`).
     fn timing(&mut self) {
         let etcd = &self.spec.etcd;
         let (heartbeat, election) = (etcd.heartbeat(), etcd.election());
@@ -172,7 +176,8 @@ impl Check<'_> {
             None => format!(" (storage: {})", etcd.storage),
         };
         let message = format!(
-            "election_timeout {}{} is less than five times heartbeat_interval {}{}: etcd would not start",
+            "election_timeout {}{} is less than five times heartbeat_interval {}{}: \
+             etcd would not start",
             span_text(election),
             by_storage(etcd.election_timeout),
             span_text(heartbeat),
@@ -195,7 +200,8 @@ impl Check<'_> {
         let place = self.place("certificates", ["autonomy", "leaf"]);
         let Some(place) = place.filter(|_| autonomy > most) else { return };
         let message = format!(
-            "autonomy {} is more than nine tenths of leaf {}: a fresh certificate would be renewed at once",
+            "autonomy {} is more than nine tenths of leaf {}: \
+             a fresh certificate would be renewed at once",
             span_text(autonomy),
             span_text(leaf),
         );
@@ -233,8 +239,9 @@ impl pilaster_common::error::Help for QuotaTooLarge {
     }
 }
 
-/// Whether a node of `memory` bytes can hold a database of `quota` bytes: etcd maps all of it into memory (docs, system limits), and
-/// what does not fit is read from the card at each request. A quarter stays for the system and etcd's own heap.
+/// Whether a node of `memory` bytes can hold a database of `quota` bytes: etcd maps all of it into
+/// memory (docs, system limits), and what does not fit is read from the card at each request. A
+/// quarter stays for the system and etcd's own heap.
 ///
 /// # Errors
 /// What would fit.

@@ -1,4 +1,5 @@
-//! One cluster as a person wants it: the tables of a spec's keys, those of etcd's settings excepted.
+//! One cluster as a person wants it: the tables of a spec's keys, those of etcd's settings
+//! excepted.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

@@ -68,7 +68,8 @@ fn section(before: &str, old: Written, new: Written, found: &mut Vec<Difference>
 pub fn warnings(spec: &ClusterSpec) -> Vec<String> {
     match spec.etcd.log_level {
         Some(LogLevel::Debug) => vec![
-            "log_level: debug opens /debug/pprof and /debug/requests to every client certificate (etcd 3.5 and later)"
+            "log_level: debug opens /debug/pprof and /debug/requests to every client certificate \
+             (etcd 3.5 and later)"
                 .into(),
         ],
         _ => Vec::new(),

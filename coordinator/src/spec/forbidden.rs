@@ -1,8 +1,8 @@
 //! etcd's own keys that a person may know and write, and that cannot be set: why, and what to do.
 //!
-//! Facts are from etcd's `server/embed/config.go` (which keys there are) and from what etcd does with
-//! them when it starts. Not here: keys with another name in a spec, which stand in the table of
-//! [`super::settings`].
+//! Facts are from etcd's `server/embed/config.go` (which keys there are) and from what etcd does
+//! with them when it starts. Not here: keys with another name in a spec, which stand in the table
+//! of [`super::settings`].
 
 use super::EtcdSettings;
 

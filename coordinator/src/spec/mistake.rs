@@ -1,5 +1,5 @@
-//! How a mistake in a spec is told: the file, the line and the column, the line itself with the place underlined, what is wrong
-//! and what to do.
+//! How a mistake in a spec is told: the file, the line and the column, the line itself with the
+//! place underlined, what is wrong and what to do.
 
 use std::fmt;
 
@@ -44,7 +44,8 @@ impl Mistake {
     }
 }
 
-/// Safe on a terminal and of bounded length, whatever stands in the file: a value may be as long as the file.
+/// Safe on a terminal and of bounded length, whatever stands in the file: a value may be as long as
+/// the file.
 fn told(text: String) -> String {
     let cut = match text.char_indices().nth(MESSAGE_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -140,7 +141,8 @@ fn excerpt(text: &str, place: Place) -> String {
     format!("{number} | {}\n{gutter} | {indent}{carets}", shown.trim_end())
 }
 
-/// What a terminal shows in one place: a tab or another control character would move what stands behind it.
+/// What a terminal shows in one place: a tab or another control character would move what stands
+/// behind it.
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',

@@ -2,8 +2,8 @@
 //!
 //! [`parse()`] is the only way from text to [`ClusterSpec`]; [`template()`] writes the first one,
 //! [`schema()`] tells an editor what may stand there. A key is a row of its table: in `settings`
-//! for etcd's, in `cluster` for all others. Not here: what a node becomes by it (`render`), who gets
-//! which names (`ca::issue`).
+//! for etcd's, in `cluster` for all others. Not here: what a node becomes by it (`render`), who
+//! gets which names (`ca::issue`).
 
 mod check;
 mod cluster;
@@ -12,6 +12,7 @@ mod forbidden;
 mod mistake;
 mod parse;
 mod quantity;
+mod scalar;
 mod schema;
 mod settings;
 mod shape;

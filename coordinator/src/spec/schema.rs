@@ -1,11 +1,12 @@
-//! The JSON Schema of a spec, for editors: made of the same tables of keys that the reader checks by.
+//! The JSON Schema of a spec, for editors: made of the same tables of keys that the reader checks
+//! by.
 //!
 //! It tells form, not meaning: what a schema lets pass, [`super::parse()`] may still refuse.
 
 use serde_json::{Value, json};
 
 use super::ClusterSpec;
-use super::shape::example;
+use super::scalar::example;
 use super::table::{Field, Kind, Section};
 
 /// Draft 7, which all editors know.

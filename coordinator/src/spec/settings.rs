@@ -1,7 +1,8 @@
-//! etcd's own settings: a row for each, from which all follows that is known of it here, and what it changes in etcd's [`Tuning`].
+//! etcd's own settings: a row for each, from which all follows that is known of it here, and what
+//! it changes in etcd's [`Tuning`].
 //!
-//! Names and defaults of etcd are those of its `server/embed/config.go`. Not here: settings whose default depends on the node
-//! (`plan::values`), what keys mean together ([`super::check`]).
+//! Names and defaults of etcd are those of its `server/embed/config.go`. Not here: settings whose
+//! default depends on the node (`plan::values`), what keys mean together ([`super::check`]).
 
 use std::fmt;
 use std::time::Duration;
@@ -41,8 +42,9 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const MANY: u64 = u32::MAX as u64;
 
-/// The section `etcd:`, from the rows that [`section!`] takes. Behind a row: `also` what a person may know it by where that is not its
-/// name, and `=>` which field of [`Tuning`] it sets, where one has to be made of it `by` what.
+/// The section `etcd:`, from the rows that [`section!`] takes. Behind a row: `also` what a person
+/// may know it by where that is not its name, and `=>` which field of [`Tuning`] it sets, where one
+/// has to be made of it `by` what.
 macro_rules! settings {
     ($(
         $(#[$doc:meta])*
@@ -50,7 +52,8 @@ macro_rules! settings {
         $(, also $known_as:literal)? $(=> $tuning:ident $(by $convert:ident)?)?;
     )*) => {
         section! {
-            /// etcd's own settings; `None` is the default, which may depend on the node and on etcd's release.
+            /// etcd's own settings; `None` is the default, which may depend on the node and on
+            /// etcd's release.
             #[derive(Default)]
             pub struct EtcdSettings as "etcd:" {
                 $($(#[$doc])* $key: $type = $kind, $default, $about;)*
@@ -182,7 +185,8 @@ settings! {
         also "gomemlimit";
 }
 
-/// The ranges lie within 32 bits; what does not would be refused by etcd's `EtcdConf::check`, or is etcd's greatest value.
+/// The ranges lie within 32 bits; what does not would be refused by etcd's `EtcdConf::check`, or is
+/// etcd's greatest value.
 fn narrow(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,6 @@
-//! What a table of keys is made of: [`section!`] takes its rows, and from them follow the struct, what the reader and the JSON Schema
-//! know of each key, how its value is read and how it is written. The tables are in [`super::cluster`] and [`super::settings`].
+//! What a table of keys is made of: [`section!`] takes its rows, and from them follow the struct,
+//! what the reader and the JSON Schema know of each key, how its value is read and how it is
+//! written. The tables are in [`super::cluster`] and [`super::settings`].
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -69,7 +70,8 @@ impl Section {
     }
 }
 
-/// A section, from a row for each key: `key: Type = kind, default, "what it is for";`, where the default is told in words, or `needed`.
+/// A section, from a row for each key: `key: Type = kind, default, "what it is for";`, where the
+/// default is told in words, or `needed`.
 macro_rules! section {
     (@default needed) => { None };
     (@default $default:expr) => { Some($default) };

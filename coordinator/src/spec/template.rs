@@ -21,7 +21,7 @@ cluster: {cluster}
 domain: {domain}
 
 # A member's address is the one that its eth0 has, if it lies in here; or write it beside its name:
-#   - name: {first}
+#   - name: NAME
 #     address: {example}
 network: {network}
 members:
@@ -40,7 +40,6 @@ etcd:
 # extra_names: [etcd-lb.{domain}]
 # extra_addresses: [ADDRESS]
 ",
-        first = "NAME",
         example = network.hosts().next().unwrap_or(network.addr()),
     )
 }

@@ -1,7 +1,8 @@
 //! From text to a tree of values, each with its place. The only module that knows the YAML reader.
 //!
-//! A spec needs little of YAML, and the rest is refused with its place: aliases (a few lines can stand for gigabytes), tags,
-//! directives, a second document, depth. Reading ends at the first mistake, because what follows one in YAML is a guess.
+//! A spec needs little of YAML, and the rest is refused with its place: aliases (a few lines can
+//! stand for gigabytes), tags, directives, a second document, depth. Reading ends at the first
+//! mistake, because what follows one in YAML is a guess.
 
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
@@ -65,11 +66,13 @@ impl Node {
     }
 
     pub(super) fn is_null(&self) -> bool {
-        matches!(&self.value, Value::Scalar { text, plain } if resolve(text, *plain) == Resolved::Null)
+        let Value::Scalar { text, plain } = &self.value else { return false };
+        resolve(text, *plain) == Resolved::Null
     }
 }
 
-/// What YAML 1.2's core schema takes a scalar for (YAML 1.2.2, 10.3.2): what an editor that checks the file sees.
+/// What YAML 1.2's core schema takes a scalar for (YAML 1.2.2, 10.3.2): what an editor that checks
+/// the file sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resolved {
     Null,
@@ -121,25 +124,23 @@ pub(super) fn read(text: &str) -> Result<Node, Mistake> {
     };
     let mut reader = Reader { events: Parser::new_from_str_with_options(text, options) };
     let root = loop {
-        let (event, span) = reader.next()?;
-        match event {
-            Event::StreamEnd => {
+        match reader.next()? {
+            (Event::StreamStart | Event::DocumentStart(..), _) => {}
+            (Event::StreamEnd, _) => {
                 return Err(Mistake::new(
                     Place::FIRST,
                     "there is nothing in it but comments and blank lines",
                     "`coordctl init NAME …` writes a first spec",
                 ));
             }
-            Event::StreamStart | Event::DocumentStart(..) => {}
-            event => break reader.node(event, span, 0)?,
+            (event, span) => break reader.node(event, span, 0)?,
         }
     };
     loop {
-        let (event, span) = reader.next()?;
-        match event {
-            Event::StreamEnd => return Ok(root),
-            Event::DocumentEnd => {}
-            _ => {
+        match reader.next()? {
+            (Event::DocumentEnd, _) => {}
+            (Event::StreamEnd, _) => return Ok(root),
+            (_, span) => {
                 return Err(Mistake::new(
                     place(span),
                     "a second document begins here",
@@ -230,7 +231,8 @@ fn key(node: Node) -> Result<Key, Mistake> {
     }
 }
 
-/// What a text may not have anywhere, before YAML is asked: its own words for these are hard to read.
+/// What a text may not have anywhere, before YAML is asked: its own words for these are hard to
+/// read.
 fn check_characters(text: &str) -> Result<(), Mistake> {
     if text.len() > BYTES_MAX {
         return Err(Mistake::new(
@@ -252,10 +254,11 @@ fn check_characters(text: &str) -> Result<(), Mistake> {
                 "is it the right file? A spec is plain text in UTF-8",
             ));
         }
-        let indentation = line.chars().take_while(|c| c.is_whitespace());
-        let only_blank = line.trim_start().is_empty() || line.trim_start().starts_with('#');
-        if let Some(column) =
-            indentation.into_iter().position(|c| c == '\t').filter(|_| !only_blank)
+        let mut indentation = line.chars().take_while(|c| c.is_whitespace());
+        let content = line.trim_start();
+        if let Some(column) = indentation.position(|c| c == '\t')
+            && !content.is_empty()
+            && !content.starts_with('#')
         {
             return Err(Mistake::new(
                 at(column),
@@ -267,7 +270,8 @@ fn check_characters(text: &str) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// Control characters, and the two that some readers take for line ends: with them, places would differ from an editor's.
+/// Control characters, and the two that some readers take for line ends: with them, places would
+/// differ from an editor's.
 fn is_unreadable(c: char) -> bool {
     (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
 }
@@ -291,23 +295,25 @@ fn told(error: &ScanError) -> Mistake {
         ),
         _ => {
             let info = error.info();
-            let hints = [
-                ("quote", "close the quote, or put the whole value in quotes"),
-                ("bracket", "close the bracket"),
-                ("directive", "remove the line: a spec needs none"),
-                ("expected ':'", "is a space missing behind the colon?"),
-                (
-                    "mapping values",
-                    "is the line indented as its neighbours are? A value with a colon in it needs quotes",
-                ),
-            ];
-            let hint = hints.iter().find(|(word, _)| info.contains(word)).map(|(_, hint)| *hint);
-            let help = hint
-                .unwrap_or("is this line, or the one above it, indented as its neighbours are?");
+            let hint = HINTS.iter().find(|(word, _)| info.contains(word));
+            let help = hint.map_or(HINT, |(_, hint)| hint);
             Mistake::new(at, format!("this is not YAML: {info}"), help)
         }
     }
 }
+
+/// What to do, by a word of what the YAML reader says.
+const HINTS: [(&str, &str); 5] = [
+    ("quote", "close the quote, or put the whole value in quotes"),
+    ("bracket", "close the bracket"),
+    ("directive", "remove the line: a spec needs none"),
+    ("expected ':'", "is a space missing behind the colon?"),
+    (
+        "mapping values",
+        "is the line indented as its neighbours are? A value with a colon in it needs quotes",
+    ),
+];
+const HINT: &str = "is this line, or the one above it, indented as its neighbours are?";
 
 fn place(span: Span) -> Place {
     let width = match span.start.line() == span.end.line() {

@@ -1,4 +1,5 @@
-//! Proofs of the whole way from text to spec: each mistake as its user reads it, what is written is read again, and no text breaks it.
+//! Proofs of the whole way from text to spec: each mistake as its user reads it, what is written is
+//! read again, and no text breaks it.
 
 mod bad;
 mod property;

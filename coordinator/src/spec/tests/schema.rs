@@ -1,4 +1,5 @@
-//! The schema against an independent validator: it accepts what is good, and refuses what has a wrong form.
+//! The schema against an independent validator: it accepts what is good, and refuses what has a
+//! wrong form.
 
 use serde_json::Value as Json;
 
