@@ -1,6 +1,7 @@
 //! Runs programs and makes errors of what goes wrong.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use crate::error::LabError;
@@ -17,6 +18,19 @@ pub(crate) fn output_ok(command: &mut Command, line: String) -> Result<String, L
         return Err(LabError::Failed { line, output });
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs `command` to its end with `input` on stdin, and answers what it said, whatever its exit code.
+pub(crate) fn output_with(
+    mut command: Command,
+    line: String,
+    input: &[u8],
+) -> Result<Output, LabError> {
+    let start = |source| LabError::Start { line: line.clone(), source };
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().map_err(start)?;
+    let _ = child.stdin.take().expect("piped above").write_all(input); // one that refused before it read has closed it
+    child.wait_with_output().map_err(start)
 }
 
 /// Runs `program` of this machine to its end; answers what it wrote to stdout.

@@ -103,7 +103,7 @@ fn promise_01_promise_04_three_alpine_hosts_become_a_healthy_cluster() -> Result
 /// etcd runs as its own user below its supervisor, at each boot, from files that are Pilaster's and not the package's.
 fn assert_service(host: &Host) -> Result<(), LabError> {
     let etcd = host.pid_of("etcd")?;
-    let status = host.exec_ok(["cat", &format!("/proc/{}/status", etcd)])?;
+    let status = host.exec_ok(["cat", &format!("/proc/{etcd}/status")])?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|rest| rest.split_whitespace().next()).unwrap_or_default().to_owned()

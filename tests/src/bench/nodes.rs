@@ -30,8 +30,11 @@ pub(super) fn failed(what: &'static str) -> impl Fn(&dyn std::error::Error) -> L
     move |error| LabError::NotYet(format!("{what}: {}", pilaster_common::error::causes(error)))
 }
 
-/// A TLS 1.3 connection without resumption, to the name that picks the server's configuration.
-pub(super) async fn tls(
+/// A TLS 1.3 connection without resumption, to the name that picks the server's configuration. It does not ask whom it speaks to.
+///
+/// # Errors
+/// There is no connection.
+pub async fn tls(
     address: SocketAddr,
     name: &'static str,
     identity: Option<&Pair>,

@@ -5,7 +5,6 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -19,7 +18,7 @@ use super::id::{HUB, LabId, WORKSTATION};
 use super::net;
 use super::process::ProcessId;
 use super::root::Root;
-use crate::command::{line, output, output_ok, run};
+use crate::command::{line, output, output_ok, output_with, run};
 use crate::error::{LabError, at};
 use crate::wait::wait_until;
 
@@ -226,19 +225,8 @@ impl Host {
         let script = r#"mkdir -p "${1%/*}/" && cat >"$1.lab-new" && chmod "$2" "$1.lab-new" && mv "$1.lab-new" "$1""#;
         let words = ["sh", "-c", script, "write", path, &format!("{mode:o}")];
         let line = format!("{}: write {path}", self.name());
-        let mut command = self.command(words)?;
-        let start = |source| LabError::Start { line: line.clone(), source };
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().map_err(start)?;
-        let mut stdin = child.stdin.take().expect("piped above");
-        let written = stdin.write_all(contents.as_ref());
-        drop(stdin);
-        let output = child.wait_with_output().map_err(start)?;
-        if output.status.success() {
-            written.map_err(start)
-        } else {
-            Err(LabError::Failed { line, output })
-        }
+        let output = output_with(self.command(words)?, line.clone(), contents.as_ref())?;
+        if output.status.success() { Ok(()) } else { Err(LabError::Failed { line, output }) }
     }
 
     /// Puts a file of this machine at `path` in the host, as [`Host::write`] does.

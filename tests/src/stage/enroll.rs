@@ -1,11 +1,11 @@
 //! Lets hosts in, as a person does: the token of `coordctl enroll`, the line that it prints.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use super::{ENDPOINT, Stage};
-use crate::command::line_of;
+use crate::command::{line_of, output_with};
 use crate::error::LabError;
 use crate::lab::Host;
 use crate::wait::wait_until;
@@ -164,13 +164,7 @@ impl Enrolled {
 }
 
 /// Runs `command` to its end with a token on stdin.
-fn with_token(mut command: Command, token: &str) -> Result<Output, LabError> {
+fn with_token(command: Command, token: &str) -> Result<Output, LabError> {
     let line = line_of(&command);
-    let start = |source| LabError::Start { line: line.clone(), source };
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().map_err(start)?;
-    let mut stdin = child.stdin.take().expect("piped above");
-    let _ = writeln!(stdin, "{token}"); // one that refused before it read has closed it
-    drop(stdin);
-    child.wait_with_output().map_err(start)
+    output_with(command, line, format!("{token}\n").as_bytes())
 }

@@ -59,6 +59,21 @@ impl Stage {
         Ok(stage)
     }
 
+    /// The same, once every `conf.yml` is the one of a formed cluster, and the cluster is healthy.
+    ///
+    /// # Errors
+    /// It was not so in time.
+    pub fn settled(self) -> Result<Self, LabError> {
+        for host in self.hosts() {
+            wait_until("conf.yml says existing", LIMIT, || {
+                let conf = host.exec_ok(["cat", "/etc/etcd/conf.yml"])?;
+                Ok(conf.contains("\ninitial-cluster-state: \"existing\"\n"))
+            })?;
+        }
+        self.await_healthy()?;
+        Ok(self)
+    }
+
     /// One host, and programs that can be killed at points of theirs and whose traffic can be seen.
     ///
     /// # Errors
@@ -269,20 +284,6 @@ impl Stage {
         let state = self.status()?;
         let nodes = state["nodes"].as_array().cloned().unwrap_or_default();
         Ok(nodes.into_iter().find(|node| node["name"] == name).unwrap_or_default())
-    }
-
-    /// Waits until every `conf.yml` is the one of a formed cluster, and the cluster is healthy.
-    ///
-    /// # Errors
-    /// It was not so in time.
-    pub fn await_settled(&self) -> Result<(), LabError> {
-        for host in self.hosts() {
-            wait_until("conf.yml says existing", LIMIT, || {
-                let conf = host.exec_ok(["cat", "/etc/etcd/conf.yml"])?;
-                Ok(conf.contains("\ninitial-cluster-state: \"existing\"\n"))
-            })?;
-        }
-        self.await_healthy().map(drop)
     }
 
     /// Waits as a person does: `coordctl status --wait`.

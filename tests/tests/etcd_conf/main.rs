@@ -42,23 +42,20 @@ const UNPROVEN: [(&str, &[u32]); 10] = [
     ("watch-progress-notify-interval", &[4, 5, 6, 7]), // where it is longer than a test waits
 ];
 
-fn lab() -> Result<Lab, LabError> {
+/// A host that knows its own name, and certificates for it.
+fn begin() -> Result<(Lab, Pki), LabError> {
     let lab = Lab::of(1)?;
     let names = format!("127.0.0.1 localhost\n192.168.7.11 {NODE}.{DOMAIN} {NODE}\n");
     lab.host(NODE).write("/etc/hosts", names, 0o644)?;
-    Ok(lab)
-}
-
-fn pki(lab: &Lab) -> Result<Pki, LabError> {
     let folder = lab.workstation().dir().join("pki");
-    Pki::make(&folder, &format!("{NODE}.{DOMAIN}"), "192.168.7.11")
+    let pki = Pki::make(&folder, &format!("{NODE}.{DOMAIN}"), "192.168.7.11")?;
+    Ok((lab, pki))
 }
 
 #[test]
 fn each_golden_starts_its_etcd_and_every_value_is_in_force() -> Result<(), LabError> {
     const TEST: &str = "each_golden_starts_its_etcd_and_every_value_is_in_force";
-    let lab = lab()?;
-    let pki = pki(&lab)?;
+    let (lab, pki) = begin()?;
     let host = lab.host(NODE);
     host.install(&ensure(EtcdRelease::V3_5Old)?.etcdctl, "/usr/bin/etcdctl", 0o755)?;
     let mut wrong = Vec::new();
@@ -95,8 +92,7 @@ fn each_golden_starts_its_etcd_and_every_value_is_in_force() -> Result<(), LabEr
 fn the_checker_refuses_a_misspelt_key_another_value_and_an_old_spelling() -> Result<(), LabError> {
     const TEST: &str = "the_checker_refuses_a_misspelt_key_another_value_and_an_old_spelling";
     let Some(binaries) = ensure_or_say_not_run(EtcdRelease::V3_6, TEST)? else { return Ok(()) };
-    let lab = lab()?;
-    let pki = pki(&lab)?;
+    let (lab, pki) = begin()?;
     let [(_, conf), ..] = kinds(EtcdRelease::V3_6.version());
     let conf = alone(&conf);
     let member = Member { lab: &lab, host: lab.host(NODE), pki: &pki, conf: &conf };
@@ -123,8 +119,7 @@ fn the_checker_refuses_a_misspelt_key_another_value_and_an_old_spelling() -> Res
 #[test]
 fn names_that_a_reader_could_take_for_something_else_arrive_as_names() -> Result<(), LabError> {
     const TEST: &str = "names_that_a_reader_could_take_for_something_else_arrive_as_names";
-    let lab = lab()?;
-    let pki = pki(&lab)?;
+    let (lab, pki) = begin()?;
     for release in [EtcdRelease::V3_4, EtcdRelease::V3_5Old, EtcdRelease::V3_7] {
         let Some(binaries) = ensure_or_say_not_run(release, TEST)? else { continue };
         for name in ["no", "on", "y", "null", "1e3", "0x10", "017", "true"] {

@@ -83,26 +83,25 @@ pub(crate) struct Untouched<'a> {
 }
 
 impl<'a> Untouched<'a> {
-    #[track_caller]
-    pub(crate) fn look(host: &'a Host) -> Self {
-        let before = host.written().unwrap_or_else(|error| panic!("{}", error.told()));
+    pub(crate) fn look(host: &'a Host) -> Result<Self, LabError> {
+        let before = host.written()?;
         for path in ["/etc/etcd", "/etc/init.d/etcd", "/var/lib/pilaster/identity/current"] {
             assert!(!before.has(path), "the test began with {path}");
         }
-        Self { host, before }
+        Ok(Self { host, before })
     }
 
     /// Nothing was written on the card but what `asked` allows, and the agent neither runs nor will.
     #[track_caller]
-    pub(crate) fn check(&self, asked: Asked) {
-        let after = self.host.written().unwrap_or_else(|error| panic!("{}", error.told()));
+    pub(crate) fn check(&self, asked: Asked) -> Result<(), LabError> {
+        let after = self.host.written()?;
         let allowed = |line: &String| asked == Asked::Yes && PENDING.contains(&line.as_str());
         let changes = self.before.changes_until(&after);
         let wrong: Vec<_> = changes.into_iter().filter(|line| !allowed(line)).collect();
         assert!(wrong.is_empty(), "half done:\n{}", wrong.join("\n"));
-        let agent = self.host.exec(["pidof", "pilaster-agent", "supervise-daemon"]);
-        let agent = agent.unwrap_or_else(|error| panic!("{}", error.told()));
+        let agent = self.host.exec(["pidof", "pilaster-agent", "supervise-daemon"])?;
         assert!(!agent.status.success(), "the agent runs");
+        Ok(())
     }
 }
 
@@ -114,32 +113,32 @@ pub(crate) fn refused(
     token: &str,
     asked: Asked,
     causes: &[&str],
-) -> ThreeLines {
-    let untouched = Untouched::look(host);
-    let output = stage.join(host, token, &[]).unwrap_or_else(|error| panic!("{}", error.told()));
+) -> Result<ThreeLines, LabError> {
+    let untouched = Untouched::look(host)?;
+    let output = stage.join(host, token, &[])?;
     let told = assert_told(&output, 1, causes);
     assert_eq!(told.error, "this node cannot join");
     assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));
-    untouched.check(asked);
-    told
+    untouched.check(asked)?;
+    Ok(told)
 }
 
 /// Runs the join line on `host`: it joins, and gets all its files.
 #[track_caller]
-pub(crate) fn joins(stage: &Stage, host: &Host, token: &str) {
-    let output = stage.join(host, token, &[]).unwrap_or_else(|error| panic!("{}", error.told()));
-    assert_joined(stage, host, &output);
+pub(crate) fn joins(stage: &Stage, host: &Host, token: &str) -> Result<(), LabError> {
+    let output = stage.join(host, token, &[])?;
+    assert_joined(stage, host, &output)
 }
 
 /// Checks what a join line that worked has said, and that the node gets all its files.
 #[track_caller]
-pub(crate) fn assert_joined(stage: &Stage, host: &Host, output: &Output) {
+pub(crate) fn assert_joined(stage: &Stage, host: &Host, output: &Output) -> Result<(), LabError> {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{stderr}");
     assert!(stdout.contains(&format!("{NODE} joined x-k3s as 192.168.7.")), "{stdout}");
-    let written = host.written().unwrap_or_else(|error| panic!("{}", error.told()));
+    let written = host.written()?;
     assert!(written.has("/etc/runlevels/default/pilaster-agent"));
     assert!(!written.has("/var/lib/pilaster/identity/pending.pem"), "the key that was pending");
-    await_ready(stage).unwrap_or_else(|error| panic!("{}", error.told()));
+    await_ready(stage)
 }

@@ -246,7 +246,7 @@ fn a_cluster_whose_names_are_kept_in_dns_has_no_block_in_etc_hosts() -> Result<(
     let before = names()?;
     let in_dns = format!("{SPEC}names: dns\n");
     apply(&stage, &in_dns)?;
-    joins(&stage, host, &stage.token(NODE, &[])?); // with all its files
+    joins(&stage, host, &stage.token(NODE, &[])?)?; // with all its files
     assert_eq!(names()?, before);
 
     apply(&stage, SPEC)?;

@@ -40,7 +40,7 @@ fn promise_05_a_plan_says_what_restarts_and_apply_does_only_what_does_not() -> R
     stage.hosts()[0].exec_ok(["sh", "-c", SMALL])?;
     stage.apply()?;
     stage.form()?;
-    stage.await_settled()?;
+    let stage = stage.settled()?;
     let good = stage.workstation().read("x-k3s.yml")?;
     let before = states(&stage)?;
     let plan = |spec: &str| -> Result<(Option<i32>, String, Value), LabError> {

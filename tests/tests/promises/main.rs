@@ -6,17 +6,7 @@
 //! `journeys::formation::promise_05_with_one_member_missing_nothing_is_started_and_the_one_is_named`.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
-use lab::LabError;
-use lab::stage::Stage;
-
 mod p03_nobody_unknown_gets_in;
 mod p07_whole_files_only;
 mod p09_alone_is_fine;
 mod p12_cost_follows_work;
-
-/// A healthy cluster of all hosts of the lab, whose `conf.yml` are those of a formed cluster.
-fn form(hosts: usize) -> Result<Stage, LabError> {
-    let stage = Stage::formed(hosts)?;
-    stage.await_settled()?;
-    Ok(stage)
-}

@@ -7,10 +7,9 @@
 //! Not here: what a token must prove (`coordinator::enrollment`), whom the agent trusts (`agent::link::dial`, `journeys::bad_input`).
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
+use lab::bench::nodes;
 use lab::stage::{ENDPOINT, Stage};
 use lab::{Host, LabError};
 use pilaster_proto::admin::v1::Command as AdminCommand;
@@ -19,14 +18,9 @@ use pilaster_proto::agent::v1::agent_client::AgentClient;
 use pilaster_proto::agent::v1::enrollment_client::EnrollmentClient;
 use pilaster_proto::agent::v1::{Facts, IssueRequest, JoinRequest, Report};
 use pilaster_proto::client::channel_over;
-use pilaster_proto::{names, tls};
-use rustls::Error;
-use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use pilaster_proto::names;
 use tonic::Code;
 use tonic::transport::Channel;
-
-use crate::form;
 
 /// The name with which everything but Join is asked for.
 const AGENTS: &str = "-servername coordinator.pilaster.internal";
@@ -74,7 +68,7 @@ fn assert_refused(answer: &Answer, words: &str) {
 
 #[test]
 fn promise_03_nobody_without_an_identity_reaches_more_than_join() -> Result<(), LabError> {
-    let stage = form(1)?;
+    let stage = Stage::formed(1)?.settled()?;
     stage.ctl(["client", "admin", "--out", "."])?;
     handshakes_without_an_identity_are_refused(&stage)?;
     stage.workstation().inside(|| {
@@ -157,34 +151,6 @@ fn join_request() -> JoinRequest {
 
 /// gRPC over a connection that asked for Join by its SNI. The requests themselves name the coordinator, as an agent's do.
 async fn dial_for_join() -> Channel {
-    let verifier = Arc::new(Anyone);
-    let mut config = tls::client_config()
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![tls::ALPN.to_vec()];
-    let address: SocketAddr = ENDPOINT.parse().unwrap();
-    let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
-    let name = ServerName::try_from(names::JOIN).unwrap();
-    let tls = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
-    channel_over(tls, None).await.unwrap()
-}
-
-/// This test is the stranger: it does not ask whom it speaks to.
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    pilaster_proto::tls13_signatures!();
+    let stranger = nodes::tls(ENDPOINT.parse().unwrap(), names::JOIN, None).await.unwrap();
+    channel_over(stranger, None).await.unwrap()
 }

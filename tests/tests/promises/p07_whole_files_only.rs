@@ -6,10 +6,8 @@
 //! compared before and after the agent, then the coordinator is started again, each time once that has looked at everything. At the
 //! end a change that does touch one file shows that the comparison sees it.
 
-use lab::stage::LIMIT;
+use lab::stage::{LIMIT, Stage};
 use lab::{Host, LabError, Written, wait_until};
-
-use crate::form;
 
 /// What other programs than Pilaster's write.
 const OTHERS: [&str; 3] = ["/var/lib/etcd", "/var/log", "/root"];
@@ -36,7 +34,7 @@ fn epoch(host: &Host) -> Result<u64, LabError> {
 
 #[test]
 fn promise_07_who_starts_again_replaces_nothing_that_is_right() -> Result<(), LabError> {
-    let stage = form(1)?;
+    let stage = Stage::formed(1)?.settled()?;
     let host = &stage.hosts()[0];
     let before = kept(host)?;
     for path in

@@ -8,10 +8,8 @@
 
 use std::thread;
 
-use lab::stage::LIMIT;
+use lab::stage::{LIMIT, Stage};
 use lab::{Host, Lab, LabError, wait_until};
-
-use crate::form;
 
 /// `etcdctl WORDS` on the workstation, with all endpoints.
 fn etcdctl(lab: &Lab, env: &str, words: &str) -> Result<String, LabError> {
@@ -37,7 +35,7 @@ fn crash_and_boot(lab: &Lab) -> Result<(), LabError> {
 #[test]
 fn promise_09_a_cluster_survives_a_crash_of_all_hosts_without_its_coordinator()
 -> Result<(), LabError> {
-    let stage = form(3)?;
+    let stage = Stage::formed(3)?.settled()?;
     stage.prepare_workstation()?;
     let env = stage.ctl(["env", "--certs", "."])?;
     etcdctl(&stage, &env, "put kept 'before the crash'")?;

@@ -8,9 +8,8 @@
 use std::thread;
 use std::time::Duration;
 
+use lab::stage::Stage;
 use lab::{Host, LabError, Written};
-
-use crate::form;
 
 /// Four of the agent's rounds.
 const WATCHED: Duration = Duration::from_secs(20);
@@ -49,7 +48,7 @@ fn files(host: &Host) -> Result<Written, LabError> {
 
 #[test]
 fn promise_12_an_idle_agent_writes_nothing() -> Result<(), LabError> {
-    let stage = form(1)?;
+    let stage = Stage::formed(1)?.settled()?;
     let host = &stage.hosts()[0];
     let agent = host.pid_of("pilaster-agent")?;
     let (before, files_before) = (Counted::of(host, &agent)?, files(host)?);

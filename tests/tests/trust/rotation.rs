@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use lab::journey::keys;
 use lab::load::judge::{History, judge};
 use lab::prove::renewals;
-use lab::stage::{LIMIT, Stage};
-use lab::{Lab, LabError, wait_until};
+use lab::stage::Stage;
+use lab::{Lab, LabError};
 
 /// The program, for what runs on the workstation or on a host.
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
@@ -19,7 +19,7 @@ const LAB: &str = env!("CARGO_BIN_EXE_lab");
 /// Long enough for a hundred writes.
 const WRITING: Duration = Duration::from_secs(3);
 
-use super::bench::served;
+use super::bench::{await_all_new, served};
 
 #[test]
 fn promise_06_rotating_everything_restarts_nothing_and_fails_no_write() -> Result<(), LabError> {
@@ -95,12 +95,7 @@ fn a_leaf_is_renewed_by_itself_when_its_time_has_come() -> Result<(), LabError> 
     stage.form()?;
     let (before, pid) = (served(&stage)?, stage.hosts()[0].pid_of("etcd")?);
     assert_eq!(before.len(), 4, "{before:?}");
-    wait_until("the leaves and the identity are new", LIMIT, || {
-        let now = served(&stage)?;
-        let is_new =
-            |(old, new): (&(String, String, String), &(String, String, String))| old.2 != new.2;
-        Ok(now.len() == 4 && before.iter().zip(&now).all(is_new))
-    })?;
+    await_all_new(&stage, &before, "by itself")?; // the leaves and the identity
     assert_eq!(stage.hosts()[0].pid_of("etcd")?, pid);
     Ok(())
 }

@@ -32,18 +32,17 @@ fn promise_03_another_coordinator_than_the_one_that_made_the_token_is_refused()
         Ok(fs::read_to_string(&log).unwrap().contains("agents dial 192.168.7.2:7444"))
     })?;
 
-    let untouched = Untouched::look(host);
+    let untouched = Untouched::look(host)?;
     let output = stage.join_at(host, "192.168.7.2:7444", &token, &[])?;
     let words = ["the coordinator at 192.168.7.2:7444 is not the one that made this token"];
     let told = assert_told(&output, 1, &words);
     assert!(told.help.contains("check the address"), "{}", told.help);
     assert!(told.before.is_empty(), "it was not tried again: {:?}", told.before);
-    untouched.check(Asked::No);
+    untouched.check(Asked::No)?;
     other.kill().unwrap();
     other.wait().unwrap();
 
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }
 
 #[test]
@@ -53,7 +52,7 @@ fn a_coordinator_that_cannot_be_reached_is_tried_again_with_pauses_that_are_said
     let host = stage.host(NODE);
     stage.kill_coordinator();
 
-    let untouched = Untouched::look(host);
+    let untouched = Untouched::look(host)?;
     let output = stage.join(host, &token, &["--give-up-after", "3s"])?;
     let words = ["cannot reach the coordinator at 192.168.7.2:7443 for 3 s", "refused"];
     let told = assert_told(&output, 3, &words);
@@ -61,11 +60,10 @@ fn a_coordinator_that_cannot_be_reached_is_tried_again_with_pauses_that_are_said
     let said = pauses(told.before.iter().map(String::as_str));
     assert!(said.len() >= 2 && said.len() == told.before.len(), "{:?}", told.before);
     assert!(said.iter().sum::<f64>() <= 3.1, "{said:?}"); // each is rounded to a tenth
-    untouched.check(Asked::No);
+    untouched.check(Asked::No)?;
 
     stage.start_coordinator()?;
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }
 
 #[test]
@@ -85,18 +83,16 @@ fn a_coordinator_that_comes_up_late_is_joined_by_a_retry() -> Result<(), LabErro
     stage.start_coordinator()?;
     let mut output = join.wait_with_output().unwrap();
     output.stderr = fs::read(&log).unwrap();
-    assert_joined(&stage, host, &output);
-    Ok(())
+    assert_joined(&stage, host, &output)
 }
 
 #[test]
 fn a_name_that_leads_nowhere_is_a_coordinator_that_cannot_be_reached() -> Result<(), LabError> {
     let (stage, token) = one_invited()?;
     let host = stage.host(NODE);
-    let untouched = Untouched::look(host);
+    let untouched = Untouched::look(host)?;
     let give_up = ["--give-up-after", "1s"];
     let output = stage.join_at(host, "nowhere.invalid:7443", &token, &give_up)?;
     assert_told(&output, 3, &["cannot reach the coordinator at nowhere.invalid:7443"]);
-    untouched.check(Asked::No);
-    Ok(())
+    untouched.check(Asked::No)
 }

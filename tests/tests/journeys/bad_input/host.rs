@@ -17,12 +17,11 @@ fn a_host_name_that_no_node_can_have_is_refused_until_it_is_set_right() -> Resul
         ("My-Pi", "'M' is not allowed", "lower-case letters"),
     ] {
         host.exec_ok(["hostname", hostname])?;
-        let told = refused(&stage, host, &token, Asked::No, &["the host name", words]);
+        let told = refused(&stage, host, &token, Asked::No, &["the host name", words])?;
         assert!(told.help.contains(advice) && told.help.contains("/etc/hostname"), "{}", told.help);
     }
     host.exec_ok(["hostname", "-F", "/etc/hostname"])?; // as the help says
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }
 
 #[test]
@@ -40,15 +39,14 @@ fn a_host_that_is_not_in_the_spec_gets_no_token_and_cannot_use_another_ones() ->
     }
     host.exec_ok(["hostname", "x-k3s-m-9"])?;
     let words = ["the token is for x-k3s-m-1", "this host is x-k3s-m-9"];
-    refused(&stage, host, &token, Asked::Yes, &words);
+    refused(&stage, host, &token, Asked::Yes, &words)?;
     host.exec_ok(["hostname", NODE])?;
 
     apply(&stage, &SPEC.replace("  - name: x-k3s-m-1\n", ""))?; // it left the spec meanwhile
-    let told = refused(&stage, host, &token, Asked::Yes, &[NODE, "is not a member of x-k3s"]);
+    let told = refused(&stage, host, &token, Asked::Yes, &[NODE, "is not a member of x-k3s"])?;
     assert!(told.help.contains("coordctl apply"), "{}", told.help);
     apply(&stage, SPEC)?;
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }
 
 #[test]
@@ -60,12 +58,11 @@ fn a_host_without_eth0_is_told_its_interfaces_and_joins_with_the_one_that_it_nam
     host.ip(["link", "set", "eth0", "name", "lan0"])?;
     host.ip(["link", "set", "lan0", "up"])?;
     let words = ["there is no interface eth0; there are: lan0, lo"];
-    let told = refused(&stage, host, &token, Asked::No, &words);
+    let told = refused(&stage, host, &token, Asked::No, &words)?;
     assert!(told.help.contains("PILASTER_INTERFACE"), "{}", told.help);
     let setting = "export PILASTER_INTERFACE=\"lan0\"\n"; // as the help says
     host.write("/etc/conf.d/pilaster-agent", setting, 0o644)?;
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }
 
 #[test]
@@ -74,10 +71,9 @@ fn an_interface_without_an_address_is_refused() -> Result<(), LabError> {
     let host = stage.host(NODE);
     host.ip(["address", "flush", "dev", "eth0"])?;
     host.ip(["address", "add", "169.254.7.7/16", "dev", "eth0"])?;
-    refused(&stage, host, &token, Asked::No, &["eth0 has no global IPv4 address"]);
+    refused(&stage, host, &token, Asked::No, &["eth0 has no global IPv4 address"])?;
     host.ip(["address", "add", "192.168.7.11/24", "dev", "eth0"])?;
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }
 
 #[test]
@@ -86,7 +82,7 @@ fn promise_02_of_two_addresses_on_eth0_the_spec_chooses_and_nobody_else() -> Res
     let host = stage.host(NODE);
     host.ip(["address", "add", "192.168.7.77/24", "dev", "eth0"])?;
     let reported = "more than one global IPv4 address: 192.168.7.11, 192.168.7.77";
-    let told = refused(&stage, host, &token, Asked::Yes, &[reported]);
+    let told = refused(&stage, host, &token, Asked::Yes, &[reported])?;
     assert!(told.help.contains("coordctl approve x-k3s-m-1 --address ADDRESS"), "{}", told.help);
 
     let seen = stage.ask(["status"])?;
@@ -96,7 +92,7 @@ fn promise_02_of_two_addresses_on_eth0_the_spec_chooses_and_nobody_else() -> Res
 
     let named = SPEC.replace(NODE, "x-k3s-m-1\n    address: 192.168.7.77");
     apply(&stage, &named)?;
-    joins(&stage, host, &token);
+    joins(&stage, host, &token)?;
     let node = stage.node(NODE)?;
     assert_eq!((&node["address"], &node["problems"]), (&"192.168.7.77".into(), &[0; 0][..].into()));
     Ok(())
@@ -109,20 +105,19 @@ fn promise_02_an_address_outside_the_specs_network_or_of_another_node_is_refused
     let host = stage.host(NODE);
     apply(&stage, &SPEC.replace("192.168.7.0/24", "192.168.9.0/24"))?;
     let words = ["192.168.7.11", "not a host's address in the network 192.168.9.0/24"];
-    let told = refused(&stage, host, &token, Asked::Yes, &words);
+    let told = refused(&stage, host, &token, Asked::Yes, &words)?;
     assert!(told.help.contains("network:"), "{}", told.help);
 
     apply(&stage, &SPEC.replace("m-2", "m-2\n    address: 192.168.7.11"))?;
     let words = ["192.168.7.11, which is the address of x-k3s-m-2"];
-    refused(&stage, host, &token, Asked::Yes, &words);
+    refused(&stage, host, &token, Asked::Yes, &words)?;
 
     apply(&stage, &SPEC.replace("m-1", "m-1\n    address: 192.168.7.31"))?;
     let words = ["x-k3s-m-1 is to have the address 192.168.7.31", "eth0 has 192.168.7.11"];
-    refused(&stage, host, &token, Asked::Yes, &words);
+    refused(&stage, host, &token, Asked::Yes, &words)?;
 
     apply(&stage, SPEC)?;
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }
 
 #[test]
@@ -131,16 +126,15 @@ fn a_host_without_etcd_is_told_how_to_install_it() -> Result<(), LabError> {
     let host = stage.host(NODE);
     host.exec_ok(["mv", "/usr/bin/etcd", "/root/etcd"])?;
     let words = ["etcd is not installed: there is no /usr/bin/etcd"];
-    let told = refused(&stage, host, &token, Asked::No, &words);
+    let told = refused(&stage, host, &token, Asked::No, &words)?;
     assert!(told.help.contains("apk add etcd etcd-ctl"), "{}", told.help);
     assert!(told.help.contains("apt-get install etcd-server etcd-client"), "{}", told.help);
 
     host.write("/usr/bin/etcd", "#!/bin/sh\necho 'etcd Version: 2.3.8'\n", 0o755)?;
-    refused(&stage, host, &token, Asked::No, &["2.3.8"]);
+    refused(&stage, host, &token, Asked::No, &["2.3.8"])?;
 
     host.exec_ok(["mv", "/root/etcd", "/usr/bin/etcd"])?;
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }
 
 #[test]
@@ -156,10 +150,9 @@ fn a_process_on_one_of_etcds_ports_is_named_with_its_id() -> Result<(), LabError
         })?;
         let pid = host.exec_ok(["cat", "/run/holder"])?;
         let words = format!("port {port} is taken by busybox (pid {})", pid.trim());
-        refused(&stage, host, &token, Asked::No, &[&words]);
+        refused(&stage, host, &token, Asked::No, &[&words])?;
         host.exec_ok(["kill", pid.trim()])?;
         holder.wait().unwrap();
     }
-    joins(&stage, host, &token);
-    Ok(())
+    joins(&stage, host, &token)
 }

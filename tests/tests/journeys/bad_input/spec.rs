@@ -56,7 +56,7 @@ fn a_wrong_spec_is_told_with_its_file_and_changes_nothing() -> Result<(), LabErr
     }
     let same = stage.ask(["apply", "good.yml"])?;
     assert!(String::from_utf8_lossy(&same.stderr).contains("x-k3s is as in good.yml already"));
-    joins(&stage, stage.host(NODE), &token);
+    joins(&stage, stage.host(NODE), &token)?;
 
     let told =
         assert_told(&stage.ask(["enroll", NODE])?, 4, &["x-k3s-m-1 has joined x-k3s already"]);

@@ -8,7 +8,7 @@ use crate::bench::{Asked, NODE, Untouched, assert_told, begin_with_spec};
 fn wrong_usage_ends_with_64_and_says_what_is_right() -> Result<(), LabError> {
     let stage = begin_with_spec(1)?;
     let host = stage.host(NODE);
-    let untouched = Untouched::look(host);
+    let untouched = Untouched::look(host)?;
     for (line, words) in [
         ("fly", "\"fly\" is no command"),
         ("run now", "\"now\""),
@@ -22,7 +22,7 @@ fn wrong_usage_ends_with_64_and_says_what_is_right() -> Result<(), LabError> {
         let told = assert_told(&output, 64, &[words]);
         assert!(told.help.contains("pilaster-agent --help"), "{}", told.help);
     }
-    untouched.check(Asked::No);
+    untouched.check(Asked::No)?;
     for (line, words) in [
         ("frobnicate", "'frobnicate'"),
         ("init x-k3s", "--domain <DOMAIN>"),
