@@ -63,6 +63,41 @@ async fn promise_05_nothing_starts_before_all_is_there_and_then_three_nodes_form
 }
 
 #[tokio::test(start_paused = true)]
+async fn promise_10_a_new_card_begins_anew_and_none_takes_the_place_of_a_formed_member() {
+    let world = World::begin().await;
+    world.apply(SPEC).await;
+    let mut nodes: Vec<Node> = (1..=3).map(|number| world.node(number)).collect();
+    nodes[0].join(&world).await;
+    nodes[0].start();
+    let phase = |status: &Status| status.nodes[0].phase;
+    world.until(MINUTE, |status: &Status| phase(status) == NodePhase::Ready).await;
+    let (token, late) =
+        (world.token_for_new_card("m-1").await, world.token_for_new_card("m-1").await);
+    nodes[0] = world.new_card(1);
+    nodes[0].try_join(&token).await.expect("it is let in");
+    let joined: Status = world.show().await;
+    assert_eq!(phase(&joined), NodePhase::Joined, "what the old card said is forgotten");
+    nodes[0].start();
+    world.until(MINUTE, |status: &Status| phase(status) == NodePhase::Ready).await;
+    for node in &mut nodes[1..] {
+        node.join(&world).await;
+        node.start();
+    }
+    world.healthy().await;
+    let told = world.new_card(1).try_join(&late).await.expect_err("etcd knows the old card").told;
+    let why = "c has formed: a new card for m-1 is a new member of etcd";
+    assert_eq!(told.cause, why, "a token from before the formation");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_address_of_a_node_that_left_the_spec_is_free_again() {
+    let world = World::begin().await;
+    world.apply(SPEC).await;
+    world.node(1).join(&world).await;
+    world.apply(&SPEC.replace("{name: m-1}", "{name: m-9, address: 192.168.7.11}")).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn promise_06_certificates_are_renewed_in_time_and_nothing_restarts() {
     let world = World::begin().await;
     let nodes = world.formed(SPEC).await;

@@ -350,6 +350,7 @@ mod tests {
     use crate::ca::sign::PathLength;
     use crate::enrollment::deny::deny;
     use crate::enrollment::invite::invite;
+    use crate::enrollment::renew::renew;
     use crate::store::MemoryStore;
     use crate::store::records::{ClusterRecord, FormationRecord, Phase};
 
@@ -511,5 +512,16 @@ mod tests {
         let (one, two) = (world.claim("m-1", &key()), world.claim("m-1", &key()));
         let (one, two) = tokio::join!(world.join(&one, NOW), world.join(&two, NOW));
         assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
+    }
+
+    #[tokio::test]
+    async fn a_denied_node_gets_no_further_identity() {
+        let world = World::new().await;
+        let key = PrivateKey::generate().expect("random bytes");
+        world.join(&world.claim("m-1", &key), NOW).await.expect("it is let in");
+        let next = PrivateKey::generate().and_then(|key| key.to_csr()).expect("a CSR");
+        deny(&world.store, &node(), NOW).await.expect("it is denied");
+        let renewed = renew(&world.store, &world.control, &node(), &next, NOW).await;
+        assert!(renewed.is_err(), "its current one had passed the door before the denial");
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pilaster_common::atomic_file::Access;
-use pilaster_coordinator::admin_api::{Admin, Apply, Show};
+use pilaster_coordinator::admin_api::{Admin, Apply, Enroll, Show};
 use pilaster_coordinator::audit::AuditLog;
 use pilaster_coordinator::ca::Authorities;
 use pilaster_coordinator::ca::vault::{Missing, Vault};
@@ -79,6 +79,23 @@ impl World {
     /// The host `m-<number>`, switched on, with nothing of Pilaster's but the agent's package.
     pub fn node(&self, number: u8) -> Node {
         Node::new(self, number, self.place.path().join(format!("m-{number}")))
+    }
+
+    /// The same host with a new card: nothing of what was on the old one.
+    pub fn new_card(&self, number: u8) -> Node {
+        let card = tempfile::tempdir_in(self.place.path()).expect("a folder");
+        Node::new(self, number, card.keep())
+    }
+
+    /// A token that lets a new card in.
+    pub async fn token_for_new_card(&self, node: &str) -> String {
+        let enroll = Enroll {
+            cluster: None,
+            node: node.into(),
+            valid_for: Duration::from_secs(3600),
+            replace: true,
+        };
+        self.admin().await.call(&enroll).await.expect("a token").token
     }
 
     /// The admin API, as coordctl reaches it.
