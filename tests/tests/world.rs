@@ -85,7 +85,7 @@ async fn promise_10_a_new_card_begins_anew_and_none_takes_the_place_of_a_formed_
     }
     world.healthy().await;
     let told = world.new_card(1).try_join(&late).await.expect_err("etcd knows the old card").told;
-    let why = "c has formed: a new card for m-1 is a new member of etcd";
+    let why = "the coordinator refuses: c has formed: a new card for m-1 is a new member of etcd";
     assert_eq!(told.cause, why, "a token from before the formation");
 }
 
