@@ -5,14 +5,12 @@
 //! token), [`run()`] (the daemon) and [`status()`].
 //!
 //! ```text
-//!  run, join, status ──▶ reconcile ──▶ trial, certificates ──▶ link, identity, etcd ──▶ host ──▶ node
-//!
 //!             link ──desired──▶ reconcile ──deeds──▶ host ──▶ /etc, service manager      (the privileged half)
 //!  coordinator ◀──reports───────┘   ▲  └──Issue──▶ link
 //!                                   └──state── etcd (loopback)
 //! ```
 //!
-//! A room imports only those to its right. Three tasks live as long as the daemon ([`spawn()`]):
+//! ARCHITECTURE.md has the rooms and which way they look. Three tasks live as long as the daemon ([`spawn()`]):
 //! `link::keeper` keeps one stream to the coordinator, `reconcile::reconciler` owns all that is
 //! done to the node, `etcd::watch` asks the member on loopback how it is. Latest state travels
 //! between them in `watch` channels, so nothing queues up and nothing depends on a message arriving

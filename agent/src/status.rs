@@ -1,5 +1,5 @@
-//! `pilaster-agent status`: who this node is, what it holds, and what it waits for. Reads files
-//! only.
+//! `pilaster-agent status`: who this node is, what it holds, and what it waits for. Changes
+//! nothing.
 
 use pilaster_common::certificate;
 use pilaster_common::name::NodeId;

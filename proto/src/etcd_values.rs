@@ -1,7 +1,7 @@
 //! Every value that a rendered file depends on, between message and type.
 //!
 //! Nothing in them reads as more than itself to a shell, to YAML or in a URL (promise 13). A new
-//! setting is one field of the message, and one line in [`tuning!`] below.
+//! setting is one field of the message, and one line in `tuning!` below.
 
 use std::time::Duration;
 

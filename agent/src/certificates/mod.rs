@@ -1,4 +1,4 @@
-//! Certificates for etcd: which are [`due`], how new ones are [`issue`]d, and what etcd shows of
+//! Certificates for etcd: which are [`due`], how new ones are [`mod@issue`]d, and what etcd shows of
 //! them ([`served`]).
 //!
 //! Called by `reconcile`, which says what is wanted. Not here: names and lifetimes, which the

@@ -14,6 +14,7 @@ pub trait Host: fmt::Debug + Send + Sync {
     /// What lies and runs there now. Reads small files and starts nothing.
     async fn look(&self) -> Seen;
 
-    /// Does one thing, whole. Each may be done twice.
+    /// Does one thing, whole. Each may be done twice, but for
+    /// [`Deed::InstallLeaf`], whose key is used up.
     async fn perform(&self, deed: Deed) -> Result<Done, DeedError>;
 }

@@ -1,4 +1,5 @@
-//! Does one step. A step names all it needs, so there is no choice left here; each may run twice.
+//! Does one step. A step names all it needs, so there is no choice left here; one that was cut off
+//! is decided again.
 
 use pilaster_common::clock::Clock;
 use pilaster_common::failpoint;

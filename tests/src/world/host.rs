@@ -43,7 +43,7 @@ struct State {
 }
 
 impl MemoryHost {
-    /// `m-<number>` with the address 192.168.7.1<number>, switched on, with etcd's package.
+    /// `m-N` with the address `192.168.7.1N`, switched on, with etcd's package.
     pub(super) fn new(number: u8, members: Members) -> Self {
         let address = Ipv4Addr::new(192, 168, 7, 10 + number);
         let facts = Facts {
