@@ -10,14 +10,13 @@
 //!                                   └──state── etcd (loopback)
 //! ```
 //!
-//! ARCHITECTURE.md has the rooms and which way they look. Three tasks live as long as the daemon ([`spawn()`]):
-//! `link::keeper` keeps one stream to the coordinator, `reconcile::reconciler` owns all that is
-//! done to the node, `etcd::watch` asks the member on loopback how it is. Latest state travels
-//! between them in `watch` channels, so nothing queues up and nothing depends on a message arriving
-//! once. What decides (`reconcile::decide`, `trial`) is pure. All that is outside comes in as
-//! [`Parts`], so that a test runs the same agent in memory.
-//! Not here: which names a certificate gets, and when etcd may start: the coordinator says so
-//! (promises 2, 5).
+//! ARCHITECTURE.md has the rooms and which way they look. Three tasks live as long as the daemon
+//! ([`spawn()`]): `link::keeper` keeps one stream to the coordinator, `reconcile::reconciler` owns
+//! all that is done to the node, `etcd::watch` asks the member on loopback how it is. Latest state
+//! travels between them in `watch` channels, so nothing queues up and nothing depends on a message
+//! arriving once. What decides (`reconcile::decide`, `trial`) is pure. All that is outside comes in
+//! as [`Parts`], so that a test runs the same agent in memory. Not here: which names a certificate
+//! gets, and when etcd may start: the coordinator says so (promises 2, 5).
 
 mod certificates;
 mod console;

@@ -1,4 +1,5 @@
-//! The programs that the hosts and the workstation run: built from this work tree, never older than it.
+//! The programs that the hosts and the workstation run: built from this work tree, never older than
+//! it.
 
 use std::env;
 use std::ffi::OsStr;
@@ -34,8 +35,9 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Builds them in release mode, once in a process. Cargo knows what is fresh, and its own lock makes runs side by side wait
-    /// for each other. Where `PILASTER_LAB_BINARIES` names a folder, those in it are used, unless a source file is newer.
+    /// Builds them in release mode, once in a process. Cargo knows what is fresh, and its own lock
+    /// makes runs side by side wait for each other. Where `PILASTER_LAB_BINARIES` names a folder,
+    /// those in it are used, unless a source file is newer.
     ///
     /// # Errors
     /// The build fails, or a binary is missing or older than a source file, which the error names.
@@ -52,7 +54,8 @@ impl Binaries {
         Ok(built.insert(binaries).clone())
     }
 
-    /// Builds them for tests, with points at which they can be killed and a tap on the agent's traffic. No release has either.
+    /// Builds them for tests, with points at which they can be killed and a tap on the agent's
+    /// traffic. No release has either.
     ///
     /// # Errors
     /// The build fails.
@@ -143,8 +146,9 @@ fn built_by(mut cargo: Command) -> Result<String, LabError> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether `cargo run` or `cargo test` has set this variable to describe the package of this very program. ring's build script looks at
-/// them: left set, everything would be built again after each build that a person starts.
+/// Whether `cargo run` or `cargo test` has set this variable to describe the package of this very
+/// program. ring's build script looks at them: left set, everything would be built again after each
+/// build that a person starts.
 fn is_about_a_package(variable: &OsStr) -> bool {
     let name = variable.to_string_lossy();
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]

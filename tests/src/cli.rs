@@ -38,7 +38,8 @@ enum Action {
         /// How many hosts
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=200))]
         hosts: u8,
-        /// What they stand on; several, with commas, for one host each, the last for all that remain
+        /// What they stand on; several, with commas, for one host each, the last for all that
+        /// remain
         #[arg(long, value_delimiter = ',', default_value = "debian")]
         root: Vec<Root>,
         /// Stay, and take it down at the end: with Ctrl-C or SIGTERM
@@ -296,7 +297,8 @@ fn exec(id: Option<&str>, node: &str, words: &[String]) -> Result<ExitCode, LabE
     Ok(exit_code(status))
 }
 
-/// The command's own exit code; 128 and the signal's number where a signal ended it, as a shell has it.
+/// The command's own exit code; 128 and the signal's number where a signal ended it, as a shell has
+/// it.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))

@@ -6,12 +6,14 @@ use std::process::{Command, Output, Stdio};
 
 use crate::error::LabError;
 
-/// Runs `command` to its end and answers what it said, whatever its exit code. Errors name it as `line`.
+/// Runs `command` to its end and answers what it said, whatever its exit code. Errors name it as
+/// `line`.
 pub(crate) fn output(command: &mut Command, line: String) -> Result<Output, LabError> {
     command.stdin(Stdio::null()).output().map_err(|source| LabError::Start { line, source })
 }
 
-/// Runs `command` to its end; answers what it wrote to stdout. An exit code other than 0 is an error with all it said.
+/// Runs `command` to its end; answers what it wrote to stdout. An exit code other than 0 is an
+/// error with all it said.
 pub(crate) fn output_ok(command: &mut Command, line: String) -> Result<String, LabError> {
     let output = output(command, line.clone())?;
     if !output.status.success() {
@@ -20,7 +22,8 @@ pub(crate) fn output_ok(command: &mut Command, line: String) -> Result<String, L
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs `command` to its end with `input` on stdin, and answers what it said, whatever its exit code.
+/// Runs `command` to its end with `input` on stdin, and answers what it said, whatever its exit
+/// code.
 pub(crate) fn output_with(
     mut command: Command,
     line: String,

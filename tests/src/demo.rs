@@ -1,5 +1,5 @@
-//! `cargo demo`: the main job, shown. From bare hosts to a healthy cluster with the lines that a person types, then the checks of
-//! the hand procedure, then the time beside what etcd alone needs.
+//! `cargo demo`: the main job, shown. From bare hosts to a healthy cluster with the lines that a
+//! person types, then the checks of the hand procedure, then the time beside what etcd alone needs.
 
 use std::time::Instant;
 

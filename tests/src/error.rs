@@ -1,4 +1,5 @@
-//! What can go wrong in the lab, told in three lines: what could not be done, the cause, what to do.
+//! What can go wrong in the lab, told in three lines: what could not be done, the cause, what to
+//! do.
 
 use std::fmt;
 use std::io;
@@ -6,7 +7,8 @@ use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 
-/// Anything the lab could not do. `Debug`, which a failing test prints, is the same three lines as [`LabError::told`].
+/// Anything the lab could not do. `Debug`, which a failing test prints, is the same three lines as
+/// [`LabError::told`].
 #[derive(thiserror::Error)]
 #[expect(missing_docs, reason = "each message says it")]
 pub enum LabError {

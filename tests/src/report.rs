@@ -1,4 +1,5 @@
-//! The only place that prints: data to stdout; progress, notes and errors to stderr. A closed pipe is no failure.
+//! The only place that prints: data to stdout; progress, notes and errors to stderr. A closed pipe
+//! is no failure.
 
 use std::env;
 use std::fmt::Display;
@@ -17,7 +18,8 @@ pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Whether this is a run where nothing may be left out: `.ci/run` sets `PILASTER_CI`, and hosted runners set `CI`.
+/// Whether this is a run where nothing may be left out: `.ci/run` sets `PILASTER_CI`, and hosted
+/// runners set `CI`.
 pub fn is_ci() -> bool {
     env::var_os("PILASTER_CI").or_else(|| env::var_os("CI")).is_some()
 }

@@ -1,6 +1,8 @@
-//! Finds the bytes of secrets in files: the test of promise 1 looks for each private key outside its own file.
+//! Finds the bytes of secrets in files: the test of promise 1 looks for each private key outside
+//! its own file.
 //!
-//! Reads every regular file below a folder, follows no symbolic link and stays on the folder's file system.
+//! Reads every regular file below a folder, follows no symbolic link and stays on the folder's file
+//! system.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -34,8 +36,8 @@ pub struct Hit {
     pub offset: u64,
 }
 
-/// Every place below `root` where one of `needles` lies; files and folders in `skip` are left out. A file that vanishes
-/// meanwhile is no error.
+/// Every place below `root` where one of `needles` lies; files and folders in `skip` are left out.
+/// A file that vanishes meanwhile is no error.
 ///
 /// # Errors
 /// A file or folder that cannot be read: then "nothing found" would not be true.
@@ -86,7 +88,8 @@ fn unless_gone<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
     }
 }
 
-/// Reads `file` in pieces of `chunk` bytes; each piece begins with the end of the one before, so that no needle is cut in two.
+/// Reads `file` in pieces of `chunk` bytes; each piece begins with the end of the one before, so
+/// that no needle is cut in two.
 fn find_in(
     mut file: impl Read,
     path: &Path,

@@ -8,8 +8,9 @@ use crate::error::LabError;
 /// How often a condition is looked at.
 const POLL_EVERY: Duration = Duration::from_millis(20);
 
-/// Waits until `condition` answers `Ok(true)`. `Ok(false)` and every error mean "not yet"; the last error (a failed command, or
-/// [`LabError::NotYet`] with what was seen) is told when the time is over.
+/// Waits until `condition` answers `Ok(true)`. `Ok(false)` and every error mean "not yet"; the last
+/// error (a failed command, or [`LabError::NotYet`] with what was seen) is told when the time is
+/// over.
 ///
 /// # Errors
 /// [`LabError::NotInTime`] after `limit`, with what was awaited and what was seen last.

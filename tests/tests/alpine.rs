@@ -1,8 +1,9 @@
 //! The hosts that the user has: Alpine, with busybox, musl, OpenRC 0.63 and etcd 3.6.
 //!
-//! Method: as in the tests of Debian hosts, from the boot to the whole journey with every check of the hand procedure. Guards promise 1
-//! (the search for keys) and promise 4 (clients on the peer port) on Alpine. Without Go there is no etcd 3.6: then these tests say
-//! loudly that they did not run, and fail in CI.
+//! Method: as in the tests of Debian hosts, from the boot to the whole journey with every check of
+//! the hand procedure. Guards promise 1 (the search for keys) and promise 4 (clients on the peer
+//! port) on Alpine. Without Go there is no etcd 3.6: then these tests say loudly that they did not
+//! run, and fail in CI.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::fs;
@@ -12,7 +13,8 @@ use lab::journey::checks;
 use lab::stage::Stage;
 use lab::{Binaries, Host, Lab, LabError, Root};
 
-/// What Alpine's own services have changed of the machine once: its /dev (mode, size, and what `df` shows), its kernel's settings.
+/// What Alpine's own services have changed of the machine once: its /dev (mode, size, and what `df`
+/// shows), its kernel's settings.
 fn machine() -> Vec<String> {
     let mut facts = Vec::new();
     for path in ["/dev", "/dev/null", "/dev/shm", "/dev/pts"] {
@@ -67,8 +69,8 @@ fn an_alpine_host_boots_to_its_default_runlevel_and_changes_nothing_of_the_machi
     Ok(())
 }
 
-/// The host for 64-bit ARM cannot stand where the kernel has no `binfmt_misc`: then the error says so. The machine has no mount and no
-/// entry of the lab's afterwards.
+/// The host for 64-bit ARM cannot stand where the kernel has no `binfmt_misc`: then the error says
+/// so. The machine has no mount and no entry of the lab's afterwards.
 #[test]
 fn an_alpine_host_for_aarch64_boots_in_an_emulator_which_goes_with_it() -> Result<(), LabError> {
     let test = "an_alpine_host_for_aarch64_boots_in_an_emulator_which_goes_with_it";
@@ -100,7 +102,8 @@ fn promise_01_promise_04_three_alpine_hosts_become_a_healthy_cluster() -> Result
     checks::assert_all_right(&stage)
 }
 
-/// etcd runs as its own user below its supervisor, at each boot, from files that are Pilaster's and not the package's.
+/// etcd runs as its own user below its supervisor, at each boot, from files that are Pilaster's and
+/// not the package's.
 fn assert_service(host: &Host) -> Result<(), LabError> {
     let etcd = host.pid_of("etcd")?;
     let status = host.exec_ok(["cat", &format!("/proc/{etcd}/status")])?;

@@ -1,7 +1,8 @@
-//! The lab keeps its word: hosts are real and apart, faults do what they say, and the machine is left as it was.
+//! The lab keeps its word: hosts are real and apart, faults do what they say, and the machine is
+//! left as it was.
 //!
-//! Method: small labs with random ids, stood up side by side by the tests of this one program; each looks from inside the hosts,
-//! from the workstation and from the machine.
+//! Method: small labs with random ids, stood up side by side by the tests of this one program; each
+//! looks from inside the hosts, from the workstation and from the machine.
 #![expect(
     clippy::unwrap_used,
     clippy::zombie_processes,

@@ -1,10 +1,11 @@
-//! What is installed on a Pi: the agent's package, out of a signed repository that the coordinator gives out, by the line that
-//! `coordctl enroll` prints, on Alpine with its own apk.
+//! What is installed on a Pi: the agent's package, out of a signed repository that the coordinator
+//! gives out, by the line that `coordctl enroll` prints, on Alpine with its own apk.
 //!
-//! Method: hosts without etcd and without anything of Pilaster's. The agent's packages are those of `cargo xtask package`; `etcd` and
-//! `etcd-ctl` are packages of the lab's that stand for Alpine's own. Nothing is told to trust what is not signed. Guards promise 1 and
-//! promise 4 on hosts that were set up that way. Without Go there is no etcd 3.6: then these tests say loudly that they did not run, and
-//! fail in CI.
+//! Method: hosts without etcd and without anything of Pilaster's. The agent's packages are those of
+//! `cargo xtask package`; `etcd` and `etcd-ctl` are packages of the lab's that stand for Alpine's
+//! own. Nothing is told to trust what is not signed. Guards promise 1 and promise 4 on hosts that
+//! were set up that way. Without Go there is no etcd 3.6: then these tests say loudly that they did
+//! not run, and fail in CI.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 #![expect(clippy::disallowed_methods, reason = "what is written here need not survive a power cut")]
 

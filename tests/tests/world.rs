@@ -1,5 +1,6 @@
-//! The whole of a cluster's life in memory, in less than a second a test: the real agents and the real
-//! coordinator, of which only the hosts, etcd, the network, the store and the time are not real.
+//! The whole of a cluster's life in memory, in less than a second a test: the real agents and the
+//! real coordinator, of which only the hosts, etcd, the network, the store and the time are not
+//! real.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +105,8 @@ async fn promise_06_certificates_are_renewed_in_time_and_nothing_restarts() {
     let (before, first): (Vec<_>, Certificates) =
         (nodes.iter().map(serials).collect(), world.show().await);
     nodes.iter().for_each(|node| drop(node.host.take_deeds()));
-    // each key draws its own window of ± 10 %: now identities of 90 days are due, and leaves are not
+    // each key draws its own window of ± 10 %: now identities of 90 days are due, and leaves are
+    // not
     world.clock.step(DAY * 64);
     let identity = |shown: &Certificates, node: &str| {
         let name = node.parse().expect("a name");

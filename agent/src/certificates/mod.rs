@@ -1,5 +1,5 @@
-//! Certificates for etcd: which are [`due`], how new ones are [`mod@issue`]d, and what etcd shows of
-//! them ([`served`]).
+//! Certificates for etcd: which are [`due`], how new ones are [`mod@issue`]d, and what etcd shows
+//! of them ([`served`]).
 //!
 //! Called by `reconcile`, which says what is wanted. Not here: names and lifetimes, which the
 //! coordinator decides (promise 2), and the keys, which the host makes.

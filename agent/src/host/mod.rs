@@ -4,7 +4,8 @@
 //! What looks changes nothing and answers whole values ([`Known`], [`Seen`]); what changes
 //! something is one of a closed list ([`Deed`]). Both go through one narrow interface ([`Host`]),
 //! so that what needs root can become a process of its own: no reference, no handle and no key
-//! crosses it. `etcd::Loopback`, which speaks to etcd with the client's key, belongs on its far side. Keys of etcd are made here and stay here (promise 1); a message never names a path
+//! crosses it. `etcd::Loopback`, which speaks to etcd with the client's key, belongs on its far
+//! side. Keys of etcd are made here and stay here (promise 1); a message never names a path
 //! ([`File`] does, promise 13). [`System`] is the real one. Not here: what is to be done
 //! (`reconcile`), and what etcd says (`etcd`).
 

@@ -1,8 +1,10 @@
-//! `lab bench agent`: what the agent costs a Pi: bytes to install, memory, writes to the card and processor time while nothing happens.
+//! `lab bench agent`: what the agent costs a Pi: bytes to install, memory, writes to the card and
+//! processor time while nothing happens.
 //!
-//! Method: the agent out of its package on an Alpine host whose card is a file system of its own. It has joined, is connected and has all its
-//! files; the cluster's second member never comes, so etcd is held and writes nothing. After the card has come to rest the counters are
-//! read (proc(5): `io`, `stat`, `status`; Linux: Documentation/block/stat.rst), and once more after some minutes.
+//! Method: the agent out of its package on an Alpine host whose card is a file system of its own.
+//! It has joined, is connected and has all its files; the cluster's second member never comes, so
+//! etcd is held and writes nothing. After the card has come to rest the counters are read (proc(5):
+//! `io`, `stat`, `status`; Linux: Documentation/block/stat.rst), and once more after some minutes.
 
 use std::fs;
 use std::path::Path;
@@ -21,8 +23,9 @@ const APK_BYTES_MAX: u64 = 2_000_000;
 const RESIDENT_KIB_MAX: u64 = 5 * 1024;
 /// In ten minutes: a hundredth of a second each (sysconf(3), `_SC_CLK_TCK`).
 const TICKS_MAX: u64 = 10;
-/// What was written before reaches the card within 30 s (Linux: Documentation/admin-guide/sysctl/vm.rst, dirty_expire_centisecs); a new
-/// file system makes its tables ready in the background meanwhile.
+/// What was written before reaches the card within 30 s (Linux:
+/// Documentation/admin-guide/sysctl/vm.rst, dirty_expire_centisecs); a new file system makes its
+/// tables ready in the background meanwhile.
 const REST: Duration = Duration::from_secs(40);
 const REST_LIMIT: Duration = Duration::from_secs(300);
 

@@ -1,5 +1,6 @@
-//! The bare servers that the coordinator is measured against, each in a process of its own (`lab bench-bare`): the same handshakes,
-//! signatures and durable commits without gRPC, rules and records; and a tonic server that only holds streams.
+//! The bare servers that the coordinator is measured against, each in a process of its own (`lab
+//! bench-bare`): the same handshakes, signatures and durable commits without gRPC, rules and
+//! records; and a tonic server that only holds streams.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! `lab bench identity`: enrollments a second, memory of an idle agent, seconds for a rotation of all leaves.
+//! `lab bench identity`: enrollments a second, memory of an idle agent, seconds for a rotation of
+//! all leaves.
 
 use std::net::SocketAddr;
 use std::path::Path;

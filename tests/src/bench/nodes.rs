@@ -30,7 +30,8 @@ pub(super) fn failed(what: &'static str) -> impl Fn(&dyn std::error::Error) -> L
     move |error| LabError::NotYet(format!("{what}: {}", pilaster_common::error::causes(error)))
 }
 
-/// A TLS 1.3 connection without resumption, to the name that picks the server's configuration. It does not ask whom it speaks to.
+/// A TLS 1.3 connection without resumption, to the name that picks the server's configuration. It
+/// does not ask whom it speaks to.
 ///
 /// # Errors
 /// There is no connection.
@@ -199,7 +200,8 @@ impl Calls {
         };
         match answer {
             Ok(()) => Ok(None),
-            // in TLS 1.3 the server's refusal of a certificate comes after the client believes the handshake done
+            // in TLS 1.3 the server's refusal of a certificate comes after the client believes the
+            // handshake done
             Err(status)
                 if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) =>
             {

@@ -1,4 +1,5 @@
-//! `lab bench plan`: what it costs to plan a changed spec, beside rendering the same texts and nothing else.
+//! `lab bench plan`: what it costs to plan a changed spec, beside rendering the same texts and
+//! nothing else.
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;

@@ -1,8 +1,9 @@
-//! How long etcd alone needs, in the same lab and run, from byte-identical files: what Pilaster is measured against.
+//! How long etcd alone needs, in the same lab and run, from byte-identical files: what Pilaster is
+//! measured against.
 //!
-//! On each host the agent and etcd are stopped, the data is put aside, and the `conf.yml` of the formation is put back: it differs
-//! from today's in one word, and its SHA-256 must be the one that the agent logged when it wrote it. Then all three are started by
-//! hand at once.
+//! On each host the agent and etcd are stopped, the data is put aside, and the `conf.yml` of the
+//! formation is put back: it differs from today's in one word, and its SHA-256 must be the one that
+//! the agent logged when it wrote it. Then all three are started by hand at once.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ use crate::wait::wait_until;
 /// An election at the slow timing takes some seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Starts etcd by hand on every host, and answers how long it took until all were healthy. Afterwards the cluster is as before.
+/// Starts etcd by hand on every host, and answers how long it took until all were healthy.
+/// Afterwards the cluster is as before.
 ///
 /// # Errors
 /// A file is not the one of the formation, or etcd does not become healthy.

@@ -1,8 +1,8 @@
-//! What must come out right at the end: each check of the hand procedure, typed as it stands there, with the stock tools; and what the
-//! hand procedure could not promise.
+//! What must come out right at the end: each check of the hand procedure, typed as it stands there,
+//! with the stock tools; and what the hand procedure could not promise.
 //!
-//! A check is a line that runs on the workstation or on a host, and what is expected of it. Those that expect a refusal have
-//! a positive twin, so that a refusal for another reason does not pass.
+//! A check is a line that runs on the workstation or on a host, and what is expected of it. Those
+//! that expect a refusal have a positive twin, so that a refusal for another reason does not pass.
 
 use std::process::Output;
 
@@ -106,7 +106,8 @@ impl Checks<'_> {
         Ok(done)
     }
 
-    /// Each certificate by openssl's strict rules against the CA that it is for, and the names that it carries.
+    /// Each certificate by openssl's strict rules against the CA that it is for, and the names that
+    /// it carries.
     fn certificates_of(&self, host: &Host) -> Result<Vec<Checked>, LabError> {
         let (name, address) = (host.name(), host.address());
         let full = format!("{name}.{DOMAIN}");
@@ -143,7 +144,8 @@ impl Checks<'_> {
         Ok(done)
     }
 
-    /// Promise 4. Dialled from another member's own host, so that only the certificate makes the difference.
+    /// Promise 4. Dialled from another member's own host, so that only the certificate makes the
+    /// difference.
     fn clients_are_no_peers(&self) -> Result<Vec<Checked>, LabError> {
         let [first, second, ..] = self.stage.hosts() else { return Ok(vec![]) };
         let dial = |certificate: &str| {
@@ -166,7 +168,8 @@ impl Checks<'_> {
         ])
     }
 
-    /// A certificate of the cluster's client CA that has both usages and no names at all: what etcd's own check of names lets pass.
+    /// A certificate of the cluster's client CA that has both usages and no names at all: what
+    /// etcd's own check of names lets pass.
     fn plant_certificate_without_names(&self, host: &Host) -> Result<(), LabError> {
         let ca = format!("coordinator/ca/{}/client-g1.pem", CLUSTER);
         let script = format!(

@@ -1,6 +1,7 @@
 //! Promise 1: no private key made on a node is in any file outside that node's own key files.
 //!
-//! Each key is looked for by its bytes: the raw scalar, DER, and both in base64 and hex. First one is planted, and must be found.
+//! Each key is looked for by its bytes: the raw scalar, DER, and both in base64 and hex. First one
+//! is planted, and must be found.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use crate::lab::{Host, Lab};
 use crate::search::{Hit, Needle, find_bytes};
 use crate::stage::Stage;
 
-/// Where a node's key files are; the folder of the identity has its generations and the pending key.
+/// Where a node's key files are; the folder of the identity has its generations and the pending
+/// key.
 fn own_key_files(host: &Host) -> [String; 4] {
     let peer = format!("/etc/etcd/{}.pem", host.name());
     [
@@ -36,7 +38,8 @@ pub struct Searched {
     pub leaks: Vec<Hit>,
 }
 
-/// Searches the disks of all hosts, what they hold in memory file systems, and the workstation with the coordinator's state and log.
+/// Searches the disks of all hosts, what they hold in memory file systems, and the workstation with
+/// the coordinator's state and log.
 ///
 /// # Errors
 /// A file cannot be read, or a key file has no key.
@@ -83,7 +86,8 @@ pub fn search_for(lab: &Lab, needles: &[Needle]) -> Result<Searched, LabError> {
     })
 }
 
-/// Plants every form of every key, on the workstation and in a host, and answers where each was found.
+/// Plants every form of every key, on the workstation and in a host, and answers where each was
+/// found.
 fn plant_and_find(lab: &Lab, needles: &[Needle]) -> Result<Vec<Hit>, LabError> {
     let places = [lab.workstation().dir().join("planted"), lab.hosts()[0].path("/tmp/planted")];
     let mut content = Vec::new();
@@ -151,7 +155,8 @@ fn der_of(pem: &str) -> Option<Vec<u8>> {
     BASE64.decode(body.as_bytes()).ok()
 }
 
-/// The private scalar: an OCTET STRING of 32 bytes behind the version of an ECPrivateKey (RFC 5915, 3).
+/// The private scalar: an OCTET STRING of 32 bytes behind the version of an ECPrivateKey (RFC 5915,
+/// 3).
 fn scalar_of(der: &[u8]) -> Option<&[u8]> {
     const BEFORE: [u8; 5] = [0x02, 0x01, 0x01, 0x04, 0x20];
     let at = der.windows(BEFORE.len()).position(|window| window == BEFORE)? + BEFORE.len();

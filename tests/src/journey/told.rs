@@ -1,6 +1,8 @@
-//! The three lines with which a program ends when it did not do what it was asked: `error:`, `cause:`, ` help:`.
+//! The three lines with which a program ends when it did not do what it was asked: `error:`,
+//! `cause:`, ` help:`.
 
-/// What the three lines say. A cause may have an excerpt below it, indented to stand under its first line.
+/// What the three lines say. A cause may have an excerpt below it, indented to stand under its
+/// first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct ThreeLines {
@@ -15,7 +17,8 @@ impl ThreeLines {
     /// Takes them from the end of what was said on stderr.
     ///
     /// # Errors
-    /// There are not exactly these three, one is empty, or something else was said after them: with which.
+    /// There are not exactly these three, one is empty, or something else was said after them: with
+    /// which.
     pub fn at_the_end_of(stderr: &str) -> Result<Self, String> {
         let wrong = |what: &str| format!("{what} in:\n{stderr}");
         let mut lines: Vec<&str> = stderr.lines().collect();

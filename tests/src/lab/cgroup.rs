@@ -1,4 +1,5 @@
-//! The memory of a host, bounded by a cgroup. Only where a lab asks for it: `nsenter` does not enter it, so each command must.
+//! The memory of a host, bounded by a cgroup. Only where a lab asks for it: `nsenter` does not
+//! enter it, so each command must.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,11 @@
-//! qemu, which runs a host's programs for 64-bit ARM on this machine: the kernel hands them over by an entry in `binfmt_misc`.
+//! qemu, which runs a host's programs for 64-bit ARM on this machine: the kernel hands them over by
+//! an entry in `binfmt_misc`.
 //!
-//! The host makes the entry as it boots (`boot.sh`), in a `binfmt_misc` that only it mounts: the entry goes with the last such host, and
-//! the machine has no mount that it had not. An entry that the machine had before is used as it is. With the flag `F` the kernel keeps qemu
-//! open itself, so no host needs to have it. Where the machine itself has `binfmt_misc` mounted and no entry, the lab's stays there.
+//! The host makes the entry as it boots (`boot.sh`), in a `binfmt_misc` that only it mounts: the
+//! entry goes with the last such host, and the machine has no mount that it had not. An entry that
+//! the machine had before is used as it is. With the flag `F` the kernel keeps qemu open itself, so
+//! no host needs to have it. Where the machine itself has `binfmt_misc` mounted and no entry, the
+//! lab's stays there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +22,8 @@ use crate::report;
 const AARCH64: &str = "qemu-aarch64-static";
 const ARMV7: &str = "qemu-arm-static";
 
-/// Where the emulator for `architecture` is; fetched now if it is not there. `None` where this machine needs none.
+/// Where the emulator for `architecture` is; fetched now if it is not there. `None` where this
+/// machine needs none.
 ///
 /// # Errors
 /// It cannot be fetched.
@@ -51,7 +55,8 @@ fn ensure_program(name: &str) -> Result<PathBuf, LabError> {
     Ok(qemu)
 }
 
-/// Takes it out of Debian's package. That is not installed: it would register more than the lab needs.
+/// Takes it out of Debian's package. That is not installed: it would register more than the lab
+/// needs.
 fn fetch(folder: &Path, name: &str) -> Result<(), LabError> {
     let work = folder.join("work");
     remove_tree(&work)?; // of a run that died

@@ -1,7 +1,9 @@
-//! Real etcd of every minor version that a node may have, made once and kept by version below the lab's cache.
+//! Real etcd of every minor version that a node may have, made once and kept by version below the
+//! lab's cache.
 //!
-//! 3.4 and 3.5 are Debian's packages: bookworm's, trixie's and sid's. No package has 3.6 and 3.7, so they are built from their release's Go
-//! module, static: they run on Debian and on Alpine. (A dynamic program of Debian's does not run on Alpine.)
+//! 3.4 and 3.5 are Debian's packages: bookworm's, trixie's and sid's. No package has 3.6 and 3.7,
+//! so they are built from their release's Go module, static: they run on Debian and on Alpine. (A
+//! dynamic program of Debian's does not run on Alpine.)
 //!
 //! Not here: which etcd a root file system comes with (`root`).
 
@@ -23,8 +25,9 @@ use crate::report;
 const PROGRAMS: [&str; 3] = ["etcd", "etcdctl", "etcdutl"];
 /// Of 3.6 and later, as `go build` takes them, below a module of ours.
 const GO_PACKAGES: [&str; 3] = ["./etcd", "./etcdctl", "go.etcd.io/etcd/etcdutl/v3"];
-/// The programs' main functions, which are etcd's own in `server/main.go` and `etcdctl/main.go`. `go install PROGRAM@VERSION` would be
-/// shorter, but etcd's modules have `replace` lines, with which it refuses them.
+/// The programs' main functions, which are etcd's own in `server/main.go` and `etcdctl/main.go`.
+/// `go install PROGRAM@VERSION` would be shorter, but etcd's modules have `replace` lines, with
+/// which it refuses them.
 const GO_FILES: [(&str, &str); 3] = [
     ("go.mod", "module lab.invalid/etcd\n"),
     (
@@ -43,7 +46,8 @@ const GO_IMPORTS: [&str; 3] = [
     "go.etcd.io/etcd/etcdutl/v3",
 ];
 
-/// A release that the lab can have. A table: the pinned patch of each minor, and where it comes from.
+/// A release that the lab can have. A table: the pinned patch of each minor, and where it comes
+/// from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EtcdRelease {
     /// 3.4.23 of Debian bookworm; 3.4 is at its end of life: where upgrades begin.
@@ -126,7 +130,8 @@ impl EtcdBinaries {
         Self { etcd, etcdctl, etcdutl: Some(etcdutl).filter(|path| path.exists()) }
     }
 
-    /// The version that `etcd --version` says. Of another processor's programs only where an emulator runs them.
+    /// The version that `etcd --version` says. Of another processor's programs only where an
+    /// emulator runs them.
     ///
     /// # Errors
     /// It does not run here, or says something else.
@@ -138,11 +143,12 @@ impl EtcdBinaries {
     }
 }
 
-/// The programs of a release, for this machine's processor; made now if they are not there: seconds for Debian's, one to two minutes
-/// for those of Go, with a note on stderr.
+/// The programs of a release, for this machine's processor; made now if they are not there: seconds
+/// for Debian's, one to two minutes for those of Go, with a note on stderr.
 ///
 /// # Errors
-/// There is no Go for a release that needs it; a download or the build fails; the archive has another version by now.
+/// There is no Go for a release that needs it; a download or the build fails; the archive has
+/// another version by now.
 pub fn ensure(release: EtcdRelease) -> Result<EtcdBinaries, LabError> {
     ensure_for(release, Architecture::X86_64)
 }
@@ -173,8 +179,8 @@ pub fn ensure_for(
     Ok(EtcdBinaries::in_folder(&folder))
 }
 
-/// For a test that needs it: [`ensure`], or `None`, said loudly on stderr, where there is no Go at hand. In CI (`PILASTER_CI` or `CI` is
-/// set) that is an error: there no test may be left out.
+/// For a test that needs it: [`ensure`], or `None`, said loudly on stderr, where there is no Go at
+/// hand. In CI (`PILASTER_CI` or `CI` is set) that is an error: there no test may be left out.
 ///
 /// # Errors
 /// As [`ensure`]; the missing Go only in CI.
@@ -210,7 +216,8 @@ fn make(release: EtcdRelease, architecture: Architecture, folder: &Path) -> Resu
     remove_tree(&work)
 }
 
-/// Takes the programs out of Debian's packages. apt has lists and folders of its own here: the machine's own are left as they are.
+/// Takes the programs out of Debian's packages. apt has lists and folders of its own here: the
+/// machine's own are left as they are.
 fn unpack_from_debian(
     suite: &str,
     architecture: Architecture,
@@ -267,8 +274,8 @@ fn debian_archive() -> Result<String, LabError> {
     archive.map(str::to_owned).ok_or_else(|| LabError::NoDebianArchive { known: known.clone() })
 }
 
-/// Builds the programs static, in a module of our own that requires the release's. `go get` notes the hash of every module in `go.sum`,
-/// checked against Go's public record of them.
+/// Builds the programs static, in a module of our own that requires the release's. `go get` notes
+/// the hash of every module in `go.sum`, checked against Go's public record of them.
 fn build_with_go(
     release: EtcdRelease,
     architecture: Architecture,

@@ -15,14 +15,16 @@ pub enum LinkState {
 }
 
 impl Host {
-    /// The crash: all of its processes die at once, and no goodbye reaches the network. What it wrote stays, synced or not: this
-    /// is not yet a power cut for the disk. A host that is off already stays off.
+    /// The crash: all of its processes die at once, and no goodbye reaches the network. What it
+    /// wrote stays, synced or not: this is not yet a power cut for the disk. A host that is off
+    /// already stays off.
     ///
     /// # Errors
     /// Its PID 1 does not die.
     pub fn kill(&self) -> Result<(), LabError> {
         let Some(pid1) = self.pid1() else { return Ok(()) };
-        // The kernel would end its connections politely, and refuse new ones: a dead host does neither.
+        // The kernel would end its connections politely, and refuse new ones: a dead host does
+        // neither.
         let _ = self.ip(["link", "set", "eth0", "down"]);
         pid1.kill()
     }
@@ -38,7 +40,8 @@ impl Host {
         if self.has_image() { self.make_image() } else { Ok(()) }
     }
 
-    /// Plugs its cable in, or pulls it, at the switch's end: its eth0 keeps its address and loses its carrier.
+    /// Plugs its cable in, or pulls it, at the switch's end: its eth0 keeps its address and loses
+    /// its carrier.
     ///
     /// # Errors
     /// There is no cable: a test has removed eth0.

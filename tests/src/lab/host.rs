@@ -1,7 +1,9 @@
-//! A host: its own processes, mounts, network and disk, with busybox init and OpenRC, on the shared root file system.
+//! A host: its own processes, mounts, network and disk, with busybox init and OpenRC, on the shared
+//! root file system.
 //!
-//! A disk is the upper folder of an overlay that only the host itself mounts: when its PID 1 dies, all of its processes and
-//! mounts are gone, and the disk stays. Nothing of a host is mounted on this machine. What breaks a host is in `fault`.
+//! A disk is the upper folder of an overlay that only the host itself mounts: when its PID 1 dies,
+//! all of its processes and mounts are gone, and the disk stays. Nothing of a host is mounted on
+//! this machine. What breaks a host is in `fault`.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -105,8 +107,9 @@ impl Host {
         ProcessId::read(self.pid_file()).into_iter().find(|process| process.is_alive())
     }
 
-    /// Boots it from its disk, an empty one if there is none, and waits until OpenRC has reached the runlevel `default`. Its
-    /// network is as it was: what was done to eth0 by [`Host::ip`] stays.
+    /// Boots it from its disk, an empty one if there is none, and waits until OpenRC has reached
+    /// the runlevel `default`. Its network is as it was: what was done to eth0 by [`Host::ip`]
+    /// stays.
     ///
     /// # Errors
     /// It is up already, or does not come up.
@@ -165,8 +168,9 @@ impl Host {
         LabError::Boot { host: self.name().to_owned(), cause, console: self.console_file() }
     }
 
-    /// `words` as a command inside the host: in all its namespaces, its root, its cgroup, without the capabilities that a host
-    /// lacks. Killing the child kills the program inside; its id is not the program's.
+    /// `words` as a command inside the host: in all its namespaces, its root, its cgroup, without
+    /// the capabilities that a host lacks. Killing the child kills the program inside; its id is
+    /// not the program's.
     ///
     /// # Errors
     /// The host is off.
@@ -200,7 +204,8 @@ impl Host {
     /// Runs `words` inside the host to its end, and answers what it wrote to stdout.
     ///
     /// # Errors
-    /// The host is off, or the exit code is not 0: the error has the command line, the exit code and all it said.
+    /// The host is off, or the exit code is not 0: the error has the command line, the exit code
+    /// and all it said.
     pub fn exec_ok<W: AsRef<OsStr>>(
         &self,
         words: impl IntoIterator<Item = W>,
@@ -217,7 +222,8 @@ impl Host {
         Ok(self.exec_ok(["pidof", program])?.trim().to_owned())
     }
 
-    /// Puts `contents` at `path` in the host, whole: a temporary file, renamed. A program that runs from there goes on.
+    /// Puts `contents` at `path` in the host, whole: a temporary file, renamed. A program that runs
+    /// from there goes on.
     ///
     /// # Errors
     /// The host is off, or it cannot be written.
@@ -237,10 +243,12 @@ impl Host {
         self.write(path, fs::read(from).map_err(at("read", from))?, mode)
     }
 
-    /// Where `path` of the host lies on this machine. While the host is up: the file as the host sees it. While it is off: its
-    /// place on the disk, which holds only what the host has written itself; do not write below it.
+    /// Where `path` of the host lies on this machine. While the host is up: the file as the host
+    /// sees it. While it is off: its place on the disk, which holds only what the host has written
+    /// itself; do not write below it.
     ///
-    /// An absolute symbolic link on the way leads to this machine's files: ask for where it points (`/run`, not `/var/run`).
+    /// An absolute symbolic link on the way leads to this machine's files: ask for where it points
+    /// (`/run`, not `/var/run`).
     pub fn path(&self, path: &str) -> PathBuf {
         let root = match self.pid1() {
             Some(pid1) => PathBuf::from(format!("/proc/{}/root", pid1.pid)),
@@ -249,7 +257,8 @@ impl Host {
         root.join(path.trim_start_matches('/'))
     }
 
-    /// Runs `ip` in its network namespace, up or off: `host.ip(["address", "add", "192.168.7.77/24", "dev", "eth0"])`.
+    /// Runs `ip` in its network namespace, up or off: `host.ip(["address", "add",
+    /// "192.168.7.77/24", "dev", "eth0"])`.
     ///
     /// # Errors
     /// What `ip` says.

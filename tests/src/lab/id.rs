@@ -1,4 +1,5 @@
-//! A lab's id, and every name and path on this machine that is made from it. What carries the id is the lab's; nothing else is.
+//! A lab's id, and every name and path on this machine that is made from it. What carries the id is
+//! the lab's; nothing else is.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -21,7 +22,8 @@ pub(crate) const HUB: &str = "hub";
 /// The workstation's node name.
 pub(crate) const WORKSTATION: &str = "ws";
 
-/// A lab's id: 1 to 12 lower case letters and digits, so that `pl-ID-` is the prefix of no other lab's names.
+/// A lab's id: 1 to 12 lower case letters and digits, so that `pl-ID-` is the prefix of no other
+/// lab's names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LabId(String);

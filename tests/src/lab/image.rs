@@ -1,7 +1,9 @@
-//! SD cards that are file systems of their own, ext4 in a file, so that the power of a host can be cut as it is cut for a disk.
+//! SD cards that are file systems of their own, ext4 in a file, so that the power of a host can be
+//! cut as it is cut for a disk.
 //!
-//! A crash ([`Host::kill`]) loses nothing that was written: the machine's kernel still holds it. Here the file system is told to stop
-//! where it is (`EXT4_IOC_SHUTDOWN`, Linux: fs/ext4/ext4.h), without writing out its log: what nobody had synced is gone at the next boot.
+//! A crash ([`Host::kill`]) loses nothing that was written: the machine's kernel still holds it.
+//! Here the file system is told to stop where it is (`EXT4_IOC_SHUTDOWN`, Linux: fs/ext4/ext4.h),
+//! without writing out its log: what nobody had synced is gone at the next boot.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -22,7 +24,8 @@ pub enum Cards {
     /// A folder of this machine each: quick, and its contents can be read while the host is off.
     #[default]
     Folders,
-    /// A file system each, whose power can be cut ([`Host::cut_power`]). While the host is off, nothing of it can be read.
+    /// A file system each, whose power can be cut ([`Host::cut_power`]). While the host is off,
+    /// nothing of it can be read.
     Images,
 }
 
@@ -61,7 +64,8 @@ impl Host {
         std::fs::rename(&temporary, &image).map_err(at("make", image))
     }
 
-    /// Cuts the power: the card takes no further write, what was not synced is lost, and all processes die.
+    /// Cuts the power: the card takes no further write, what was not synced is lost, and all
+    /// processes die.
     ///
     /// # Errors
     /// The host is off, or its card is a folder.
@@ -82,7 +86,8 @@ impl Host {
         wait_until("the card is let go", RELEASE_LIMIT, || Ok(self.loop_devices()?.is_empty()))
     }
 
-    /// How many sectors of 512 bytes were written to its card since it booted (Linux: Documentation/block/stat.rst).
+    /// How many sectors of 512 bytes were written to its card since it booted (Linux:
+    /// Documentation/block/stat.rst).
     pub(crate) fn sectors_written(&self) -> Result<u64, LabError> {
         let devices = self.loop_devices()?;
         let name = devices.first().and_then(|device| device.file_name());
@@ -114,7 +119,8 @@ impl Host {
     }
 }
 
-/// Mounts `device` once more, in a mount namespace of this thread alone: the kernel gives the same file system. Then stops it.
+/// Mounts `device` once more, in a mount namespace of this thread alone: the kernel gives the same
+/// file system. Then stops it.
 fn stop_file_system(device: &Path, folder: &Path) -> Result<(), LabError> {
     /// `EXT4_GOING_FLAGS_NOLOGFLUSH`.
     const WITHOUT_LOG_FLUSH: u32 = 2;
@@ -131,7 +137,8 @@ fn stop_file_system(device: &Path, folder: &Path) -> Result<(), LabError> {
         unsafe_code,
         reason = "no crate has this call; the descriptor is open and the value lives"
     )]
-    // SAFETY: `root` is an open descriptor of the file system, and the kernel reads four bytes of a constant.
+    // SAFETY: `root` is an open descriptor of the file system, and the kernel reads four bytes of a
+    // constant.
     let stopped = unsafe { shutdown::ext4_shutdown(root.as_raw_fd(), &WITHOUT_LOG_FLUSH) };
     stopped.map(drop).map_err(failed("stop"))
 }

@@ -1,6 +1,8 @@
-//! What a lab is and whose it is, written down before anything of it is made, so that any later run can end it.
+//! What a lab is and whose it is, written down before anything of it is made, so that any later run
+//! can end it.
 //!
-//! All names and paths follow from the id ([`LabId`]); processes note themselves in `process_file`s as they start.
+//! All names and paths follow from the id ([`LabId`]); processes note themselves in `process_file`s
+//! as they start.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -1,4 +1,5 @@
-//! What this machine must be and have: root, Debian, and a handful of programs, which are installed where they are missing.
+//! What this machine must be and have: root, Debian, and a handful of programs, which are installed
+//! where they are missing.
 
 use std::env;
 use std::fs;

@@ -1,5 +1,6 @@
-//! The network of a lab: a switch in a network namespace of its own, a cable to each node's `eth0`. The machine's own namespace
-//! gets no interface, no address and no route of it, so two labs with the same addresses can stand side by side.
+//! The network of a lab: a switch in a network namespace of its own, a cable to each node's `eth0`.
+//! The machine's own namespace gets no interface, no address and no route of it, so two labs with
+//! the same addresses can stand side by side.
 
 use std::net::Ipv4Addr;
 
@@ -15,7 +16,8 @@ pub(crate) fn create_switch(id: &LabId) -> Result<(), LabError> {
     run("ip", ["-n", &hub, "link", "set", "br0", "up"]).map(drop)
 }
 
-/// Makes the network namespace of `node` and plugs its `eth0`, with `address`, into `port` of the switch.
+/// Makes the network namespace of `node` and plugs its `eth0`, with `address`, into `port` of the
+/// switch.
 pub(crate) fn plug_in(id: &LabId, node: &str, port: usize, address: &str) -> Result<(), LabError> {
     let (hub, namespace, port) = (id.node(HUB), id.node(node), port_name(port));
     run("ip", ["netns", "add", &namespace])?;

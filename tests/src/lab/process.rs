@@ -1,4 +1,5 @@
-//! Processes by id *and* start time, so that one which took over an old id is never mistaken for ours.
+//! Processes by id *and* start time, so that one which took over an old id is never mistaken for
+//! ours.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The root file systems below the hosts' disks: Debian with OpenRC, and the Alpine that a Raspberry Pi has. Each is made once and kept.
+//! The root file systems below the hosts' disks: Debian with OpenRC, and the Alpine that a
+//! Raspberry Pi has. Each is made once and kept.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -54,8 +55,9 @@ impl Root {
     }
 }
 
-/// The root file system's folder; made now if it is not there (Debian: half a minute and 320 MB; Alpine: half a minute, or two where
-/// etcd must be built first; with a note on stderr). Read only, by agreement: every host of every lab stands on it.
+/// The root file system's folder; made now if it is not there (Debian: half a minute and 320 MB;
+/// Alpine: half a minute, or two where etcd must be built first; with a note on stderr). Read only,
+/// by agreement: every host of every lab stands on it.
 ///
 /// # Errors
 /// What it is made of cannot be fetched, or is not what it was.
@@ -95,7 +97,8 @@ fn make(folder: &Path, build: impl FnOnce(&Path) -> Result<(), LabError>) -> Res
     fs::rename(&temporary, folder).map_err(at("make", folder))
 }
 
-/// Another recipe makes another root file system. (Another compiler might hash differently: then it is made once more.)
+/// Another recipe makes another root file system. (Another compiler might hash differently: then it
+/// is made once more.)
 fn hash(recipe: impl Hash) -> u32 {
     let mut hasher = DefaultHasher::new();
     recipe.hash(&mut hasher);

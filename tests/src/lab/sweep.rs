@@ -1,5 +1,5 @@
-//! Ends labs: on purpose, or because the run that made them is dead. Touches only what carries the lab's id, and kills only
-//! processes that noted themselves, by id and start time.
+//! Ends labs: on purpose, or because the run that made them is dead. Touches only what carries the
+//! lab's id, and kills only processes that noted themselves, by id and start time.
 
 use std::fs;
 use std::io;
@@ -13,8 +13,8 @@ use crate::command::run;
 use crate::error::{LabError, at};
 use crate::report;
 
-/// Ends every lab whose owner is gone and that is not kept, and those of which a machine's reboot left only the disks. The
-/// caller holds the lock of [`super::id::RUN_DIR`]: no lab is half begun.
+/// Ends every lab whose owner is gone and that is not kept, and those of which a machine's reboot
+/// left only the disks. The caller holds the lock of [`super::id::RUN_DIR`]: no lab is half begun.
 ///
 /// # Errors
 /// What cannot be ended. A journal that cannot be read is left alone, with a note.

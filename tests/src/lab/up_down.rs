@@ -54,7 +54,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Ends what dead runs left, then stands up the switch, the workstation and the hosts, and waits until they have booted.
+    /// Ends what dead runs left, then stands up the switch, the workstation and the hosts, and
+    /// waits until they have booted.
     ///
     /// # Errors
     /// Whatever cannot be made; nothing is left then.
@@ -91,8 +92,8 @@ impl Lab {
         Self::up(LabOptions::on(&vec![Root::Debian; hosts]))
     }
 
-    /// Stands up `x-k3s-m-1` … on these roots; `None` where etcd 3.6 cannot be made, and `test` is told
-    /// not to have run.
+    /// Stands up `x-k3s-m-1` … on these roots; `None` where etcd 3.6 cannot be made, and `test` is
+    /// told not to have run.
     ///
     /// # Errors
     /// As [`Lab::up`]; in CI also where etcd 3.6 cannot be made.
@@ -101,7 +102,8 @@ impl Lab {
         etcd.map(|_| Self::up(LabOptions::on(roots))).transpose()
     }
 
-    /// Finds a lab that stands; it stays when this is dropped. `only_id` may be `None` where there is but one.
+    /// Finds a lab that stands; it stays when this is dropped. `only_id` may be `None` where there
+    /// is but one.
     ///
     /// # Errors
     /// There is no such lab, or more than one to choose from.

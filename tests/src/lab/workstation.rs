@@ -1,5 +1,5 @@
-//! The workstation: where a person sits and the coordinator runs. A network namespace that uses this machine's own files, with
-//! an /etc/hosts, a working folder and a `bin` of its own.
+//! The workstation: where a person sits and the coordinator runs. A network namespace that uses
+//! this machine's own files, with an /etc/hosts, a working folder and a `bin` of its own.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -59,7 +59,8 @@ impl Workstation {
         self.id.state_dir().join("ws")
     }
 
-    /// `words` as a command on the workstation. The child is the program itself: its id and its signals are the program's.
+    /// `words` as a command on the workstation. The child is the program itself: its id and its
+    /// signals are the program's.
     pub fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.id.node(WORKSTATION), "sh", "-c", NOTE_AND_EXEC]);
@@ -92,8 +93,9 @@ impl Workstation {
         output_ok(&mut self.command(&words), format!("ws: {}", line(&words)))
     }
 
-    /// Does `act` on a thread of this process that is in the workstation's network: what it dials goes out there. For what no
-    /// stock tool can say, such as a message of ours over a connection dialled by hand.
+    /// Does `act` on a thread of this process that is in the workstation's network: what it dials
+    /// goes out there. For what no stock tool can say, such as a message of ours over a connection
+    /// dialled by hand.
     ///
     /// # Errors
     /// The network cannot be entered.

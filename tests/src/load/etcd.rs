@@ -1,5 +1,5 @@
-//! The few calls of etcd that the load needs, as messages (etcd: api/etcdserverpb/rpc.proto, api/mvccpb/kv.proto), over TLS with a
-//! certificate that is read anew for each connection.
+//! The few calls of etcd that the load needs, as messages (etcd: api/etcdserverpb/rpc.proto,
+//! api/mvccpb/kv.proto), over TLS with a certificate that is read anew for each connection.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Handshakes without end against a member's two ports, counted: how many fail while its certificates are replaced.
+//! Handshakes without end against a member's two ports, counted: how many fail while its
+//! certificates are replaced.
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -1,7 +1,9 @@
-//! Decides whether a history is whole. Pure: what was written and what is there at the end in, what is wrong out.
+//! Decides whether a history is whole. Pure: what was written and what is there at the end in, what
+//! is wrong out.
 //!
-//! One writer, one write at a time, each to a key of its own: so revisions rise from one acknowledged write to the next, and
-//! each acknowledged write must be there at the end, at the revision that was acknowledged. A write that failed may have happened.
+//! One writer, one write at a time, each to a key of its own: so revisions rise from one
+//! acknowledged write to the next, and each acknowledged write must be there at the end, at the
+//! revision that was acknowledged. A write that failed may have happened.
 
 use std::collections::BTreeMap;
 

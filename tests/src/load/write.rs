@@ -1,4 +1,5 @@
-//! A writer that knows all endpoints: at least fifty writes a second, a new connection for each tenth, until it is told to end.
+//! A writer that knows all endpoints: at least fifty writes a second, a new connection for each
+//! tenth, until it is told to end.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};

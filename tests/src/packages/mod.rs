@@ -1,7 +1,8 @@
-//! What hosts install: the agent's packages, built once for the state of the sources; packages that stand for Alpine's own; and signed
-//! repositories of them.
+//! What hosts install: the agent's packages, built once for the state of the sources; packages that
+//! stand for Alpine's own; and signed repositories of them.
 //!
-//! Everything is made by `cargo xtask`, as a release is. Cargo knows what is fresh, so a second run costs seconds.
+//! Everything is made by `cargo xtask`, as a release is. Cargo knows what is fresh, so a second run
+//! costs seconds.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -26,7 +27,8 @@ pub enum Processor {
     Armv7,
 }
 
-/// The recipes of the packages that stand for Alpine's own, and what goes into them beside etcd's programs.
+/// The recipes of the packages that stand for Alpine's own, and what goes into them beside etcd's
+/// programs.
 const RECIPES: [(&str, &str); 6] = [
     ("etcd.yaml", include_str!("etcd.yaml")),
     ("etcd-ctl.yaml", include_str!("etcd-ctl.yaml")),
@@ -83,7 +85,8 @@ pub struct AgentPackages {
     pub deb: PathBuf,
 }
 
-/// The agent's packages of a revision, made now: the first time two minutes for each processor, later some seconds. Once in a process.
+/// The agent's packages of a revision, made now: the first time two minutes for each processor,
+/// later some seconds. Once in a process.
 ///
 /// # Errors
 /// `cargo xtask package` fails: it has said why.
@@ -109,8 +112,9 @@ fn make_agent(processor: Processor, revision: u32, out: &Path) -> Result<(), Lab
     xtask(words.iter().chain(&["--revision", &revision, "--out"]).map(OsStr::new), out).map(drop)
 }
 
-/// Packages `etcd` and `etcd-ctl` of a release, in place of Alpine's own, which hosts of a lab cannot fetch: the same paths, user and
-/// owners, with the programs of [`etcd::ensure`]. Made now, in a second; both lie in the folder that is answered.
+/// Packages `etcd` and `etcd-ctl` of a release, in place of Alpine's own, which hosts of a lab
+/// cannot fetch: the same paths, user and owners, with the programs of [`etcd::ensure`]. Made now,
+/// in a second; both lie in the folder that is answered.
 ///
 /// # Errors
 /// etcd or the packages cannot be made.
@@ -142,8 +146,9 @@ pub fn etcd(release: EtcdRelease, architecture: Architecture) -> Result<PathBuf,
     Ok(out)
 }
 
-/// A host as a person has it before: what the lab's Alpine root brings of etcd goes, and nothing of Pilaster's is there. Alpine's mirror goes
-/// from its repositories: no host of a lab reaches it, and `apk upgrade` does nothing while one cannot be reached.
+/// A host as a person has it before: what the lab's Alpine root brings of etcd goes, and nothing of
+/// Pilaster's is there. Alpine's mirror goes from its repositories: no host of a lab reaches it,
+/// and `apk upgrade` does nothing while one cannot be reached.
 ///
 /// # Errors
 /// The host is off, or something is left.
@@ -158,7 +163,8 @@ pub struct TestRepository {
 }
 
 impl TestRepository {
-    /// A new one below `folder`, with a key of its own and these packages: files, or folders of them.
+    /// A new one below `folder`, with a key of its own and these packages: files, or folders of
+    /// them.
     ///
     /// # Errors
     /// The key or the repository cannot be made.

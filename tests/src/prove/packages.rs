@@ -1,8 +1,10 @@
-//! `lab prove packages`: the packages for the processors of a Raspberry Pi. Too slow for every test run: two more builds, and emulators.
+//! `lab prove packages`: the packages for the processors of a Raspberry Pi. Too slow for every test
+//! run: two more builds, and emulators.
 //!
-//! 64-bit ARM: a bare Alpine host of that processor, in an emulator, installs from the signed repository by the line that `coordctl
-//! enroll` prints, and becomes a healthy member with an etcd of that processor. 32-bit ARM: the lab has no such host; the program out of
-//! that package joins and attaches in an emulator on an x86_64 host.
+//! 64-bit ARM: a bare Alpine host of that processor, in an emulator, installs from the signed
+//! repository by the line that `coordctl enroll` prints, and becomes a healthy member with an etcd
+//! of that processor. 32-bit ARM: the lab has no such host; the program out of that package joins
+//! and attaches in an emulator on an x86_64 host.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -1,9 +1,12 @@
-//! One node's leaves are replaced again and again while another host dials both of its ports without end.
+//! One node's leaves are replaced again and again while another host dials both of its ports
+//! without end.
 //!
-//! Goal: at most one failure in 100,000 handshakes, none on a connection that stands; etcd is never restarted.
+//! Goal: at most one failure in 100,000 handshakes, none on a connection that stands; etcd is never
+//! restarted.
 //!
-//! etcd reads the file twice for each handshake, for the certificate and for the key (Go: crypto/tls, `LoadX509KeyPair`): the handshake
-//! whose two reads a swap falls between fails. So a swap costs a fixed chance, and how often there is one in how many handshakes is told.
+//! etcd reads the file twice for each handshake, for the certificate and for the key (Go:
+//! crypto/tls, `LoadX509KeyPair`): the handshake whose two reads a swap falls between fails. So a
+//! swap costs a fixed chance, and how often there is one in how many handshakes is told.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -62,8 +65,8 @@ impl Proof {
     }
 }
 
-/// Forms a cluster of two hosts and renews the first one's leaves `renewals` times, at most once in `every`. `program` is `lab`, for the
-/// host that dials.
+/// Forms a cluster of two hosts and renews the first one's leaves `renewals` times, at most once in
+/// `every`. `program` is `lab`, for the host that dials.
 ///
 /// # Errors
 /// A program failed.

@@ -25,7 +25,8 @@ impl Stage {
         token.map(str::to_owned).ok_or_else(|| LabError::NotYet(format!("no token in: {said}")))
     }
 
-    /// Runs the line that `coordctl enroll` shows on a host, with the token on stdin; an exit code other than 0 is an answer too.
+    /// Runs the line that `coordctl enroll` shows on a host, with the token on stdin; an exit code
+    /// other than 0 is an answer too.
     ///
     /// # Errors
     /// It cannot be run at all.
@@ -48,8 +49,8 @@ impl Stage {
         with_token(host.command(words.into_iter().chain(more.iter().copied()))?, token)
     }
 
-    /// Runs a whole line that `coordctl enroll` has printed on a host, in a shell, with the token on stdin; an exit code other than 0 is an
-    /// answer too.
+    /// Runs a whole line that `coordctl enroll` has printed on a host, in a shell, with the token
+    /// on stdin; an exit code other than 0 is an answer too.
     ///
     /// # Errors
     /// It cannot be run at all.
@@ -57,7 +58,8 @@ impl Stage {
         with_token(host.command(["sh", "-c", printed.trim()])?, token)
     }
 
-    /// What a host is let in with: the agent that is there, or all of the printed line, which installs it first.
+    /// What a host is let in with: the agent that is there, or all of the printed line, which
+    /// installs it first.
     fn let_in(&self, host: &Host, lines: &[String], token: &str) -> Result<Output, LabError> {
         if self.only_repository.is_none() {
             return self.join(host, token, &[]);
@@ -68,8 +70,8 @@ impl Stage {
         self.run_line(host, printed.ok_or_else(none)?, token)
     }
 
-    /// Lets a host in as a person does, and answers what both programs said: `coordctl enroll` follows it until the node has all
-    /// its files and waits for the others, or votes.
+    /// Lets a host in as a person does, and answers what both programs said: `coordctl enroll`
+    /// follows it until the node has all its files and waits for the others, or votes.
     ///
     /// # Errors
     /// Either of the two ended with another exit code than 0.

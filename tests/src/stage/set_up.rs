@@ -95,8 +95,8 @@ impl Stage {
     }
 
     /// Starts the coordinator and leaves the hosts bare. It gives out the packages of
-    /// `only_repository`, from where [`Stage::enroll`] installs; without one a test installs by other
-    /// means.
+    /// `only_repository`, from where [`Stage::enroll`] installs; without one a test installs by
+    /// other means.
     ///
     /// # Errors
     /// A program cannot be installed, or the coordinator does not start.
@@ -294,7 +294,8 @@ impl Stage {
         self.ctl(["status", "--wait", "--timeout", FORMED_LIMIT])
     }
 
-    /// The workstation's name resolution and a client certificate of its own, as a person sets them up.
+    /// The workstation's name resolution and a client certificate of its own, as a person sets them
+    /// up.
     ///
     /// # Errors
     /// What `coordctl` says.

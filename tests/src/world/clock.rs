@@ -1,4 +1,5 @@
-//! The world's time: it passes as tokio's does, which a test may pause; and its wall clocks can be set.
+//! The world's time: it passes as tokio's does, which a test may pause; and its wall clocks can be
+//! set.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -23,8 +24,8 @@ impl WorldClock {
         Self { began: Instant::now(), ahead: Mutex::default() }
     }
 
-    /// Sets every wall clock forward, as NTP does after a long wait: the time since the boot does not
-    /// move.
+    /// Sets every wall clock forward, as NTP does after a long wait: the time since the boot does
+    /// not move.
     pub fn step(&self, span: Duration) {
         *self.ahead.lock().expect("no holder panics") += span;
     }

@@ -1,5 +1,5 @@
-//! Members in memory, a fake: they form by what their files say, have etcd's ids, and are healthy as long
-//! as a quorum of them runs. They hold no data.
+//! Members in memory, a fake: they form by what their files say, have etcd's ids, and are healthy
+//! as long as a quorum of them runs. They hold no data.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

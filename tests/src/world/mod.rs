@@ -1,10 +1,11 @@
-//! A world in memory: the real agents and the real coordinator, over real TLS and real gRPC, where the
-//! hosts, etcd, the network, the store and the time are not real. No root is needed, and time passes at
-//! once: a day takes as long as what happens in it.
+//! A world in memory: the real agents and the real coordinator, over real TLS and real gRPC, where
+//! the hosts, etcd, the network, the store and the time are not real. No root is needed, and time
+//! passes at once: a day takes as long as what happens in it.
 //!
-//! [`World`] is the network with its coordinator; [`Node`] is a host in it, with its agent. Fakes are
-//! [`host`] (what an agent does to its host is done to memory) and [`etcd`] (members that answer as etcd
-//! does: ids, quorum, the leaf that lies in the file). The lab has what needs real hosts.
+//! [`World`] is the network with its coordinator; [`Node`] is a host in it, with its agent. Fakes
+//! are [`host`] (what an agent does to its host is done to memory) and [`etcd`] (members that
+//! answer as etcd does: ids, quorum, the leaf that lies in the file). The lab has what needs real
+//! hosts.
 
 mod clock;
 mod disk;

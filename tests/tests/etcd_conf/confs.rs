@@ -1,4 +1,5 @@
-//! The values behind the golden files of `common/testdata/version-1`; that they are the same is checked by rendering them.
+//! The values behind the golden files of `common/testdata/version-1`; that they are the same is
+//! checked by rendering them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use pilaster_common::templates::TEMPLATES;
 pub(crate) const NODE: &str = "x-k3s-m-1";
 pub(crate) const DOMAIN: &str = "edge.huatai.me";
 
-/// Each kind of golden file for a release, by name. `sdcard-arm` has the text of `sdcard`: what differs is in the environment.
+/// Each kind of golden file for a release, by name. `sdcard-arm` has the text of `sdcard`: what
+/// differs is in the environment.
 pub(crate) fn kinds(release: &str) -> [(&'static str, EtcdConf); 3] {
     [("sdcard", sdcard(release)), ("ssd", ssd(release)), ("tuned", tuned(release))]
 }

@@ -1,11 +1,14 @@
-//! Each golden `conf.yml` is started by the etcd that it is for, and every value in force is the typed one.
+//! Each golden `conf.yml` is started by the etcd that it is for, and every value in force is the
+//! typed one.
 //!
-//! Method: one host, one member. It is formed with the golden's values and itself as the only member; then it is started again with the
-//! golden file, byte for byte, as on a Pi after its formation. Each key of the file is proven by etcd's own start log, or by what etcd
-//! does; a key that can be proven by neither stands in [`UNPROVEN`], and is printed. A key that nobody knows fails the test, and so does
-//! a warning that is not known to come with every file.
+//! Method: one host, one member. It is formed with the golden's values and itself as the only
+//! member; then it is started again with the golden file, byte for byte, as on a Pi after its
+//! formation. Each key of the file is proven by etcd's own start log, or by what etcd does; a key
+//! that can be proven by neither stands in [`UNPROVEN`], and is printed. A key that nobody knows
+//! fails the test, and so does a warning that is not known to come with every file.
 //!
-//! The checker itself is shown a misspelt key, a value that differs and an old spelling, and must refuse each.
+//! The checker itself is shown a misspelt key, a value that differs and an old spelling, and must
+//! refuse each.
 #![expect(
     clippy::disallowed_methods,
     reason = "the machine that runs the lab has a power supply: plain writes do"
@@ -267,7 +270,8 @@ fn prove_by_behaviour(member: &Member<'_>, checked: &mut Checked) -> Result<(), 
         checked.prove(&key, !early && late, format!("early {early}, late {late}"));
     }
 
-    // A second member that was never started leaves one of two: a third must be refused at once, not for want of a quorum.
+    // A second member that was never started leaves one of two: a third must be refused at once,
+    // not for want of a quorum.
     let add = |n| {
         member.etcdctl(&format!("etcdctl member add m-{n} --peer-urls=https://192.168.7.{n}:2380"))
     };

@@ -1,4 +1,5 @@
-//! One member on a host: its files in the rendered places, its etcd of a chosen release as a service of the rendered script.
+//! One member on a host: its files in the rendered places, its etcd of a chosen release as a
+//! service of the rendered script.
 
 use std::time::Duration;
 
@@ -50,7 +51,8 @@ impl Member<'_> {
         self.host.exec_ok(["rc-service", "--quiet", "etcd", "start"]).map(drop)
     }
 
-    /// Waits until it answers that it is healthy; an etcd that does not come up is told with all that it said.
+    /// Waits until it answers that it is healthy; an etcd that does not come up is told with all
+    /// that it said.
     pub(crate) fn await_healthy(&self) -> Result<(), LabError> {
         let health = ["busybox", "wget", "-qO-", "http://127.0.0.1:2381/health"];
         let waited = wait_until("a healthy member", LIMIT, || {
@@ -82,7 +84,8 @@ impl Member<'_> {
         self.host.exec_ok(words).map(Log::parse)
     }
 
-    /// The status of an HTTPS request with the client's certificate; 0 where the connection was refused.
+    /// The status of an HTTPS request with the client's certificate; 0 where the connection was
+    /// refused.
     pub(crate) fn status_of(&self, words: &[&str], path: &str) -> Result<u16, LabError> {
         let url = format!("https://192.168.7.11:2379{path}");
         let (ca, client) = (self.pki.path("ca.pem"), self.pki.path("client.pem"));
@@ -99,7 +102,8 @@ impl Member<'_> {
         self.host.exec_ok(["busybox", "wget", "-qO-", "http://127.0.0.1:2381/metrics"])
     }
 
-    /// Runs etcdctl in the host by a shell line; answers all that it said, whether it worked or not.
+    /// Runs etcdctl in the host by a shell line; answers all that it said, whether it worked or
+    /// not.
     pub(crate) fn etcdctl(&self, line: &str) -> Result<String, LabError> {
         let script = format!(
             "export ETCDCTL_API=3 ETCDCTL_CACERT=/etc/etcd/ca.pem ETCDCTL_CERT=/etc/etcd/client.pem ETCDCTL_KEY=/etc/etcd/client.pem\n{line}"

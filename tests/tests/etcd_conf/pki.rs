@@ -1,4 +1,5 @@
-//! Certificates for one member, by openssl: two CAs, and leaves with their keys in one file, as on a node.
+//! Certificates for one member, by openssl: two CAs, and leaves with their keys in one file, as on
+//! a node.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,8 @@ use std::process::Command;
 
 use lab::LabError;
 
-/// `sh`, in an empty folder: the host's full name, its address, and the usages of the server's leaf.
+/// `sh`, in an empty folder: the host's full name, its address, and the usages of the server's
+/// leaf.
 const MAKE: &str = r#"
 set -eu
 leaf() { # name, CA, common name, usages, SAN

@@ -1,4 +1,5 @@
-//! What etcd tells of its configuration in its log, held against the typed values, key by key; and which of its warnings are about the file.
+//! What etcd tells of its configuration in its log, held against the typed values, key by key; and
+//! which of its warnings are about the file.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,7 +7,8 @@ use std::time::Duration;
 use pilaster_common::etcd_conf::{EtcdConf, InitialState, LogLevel};
 use serde_json::{Value, json};
 
-/// A log, a line a value. What is no JSON is of another time of etcd's (its first lines, a panic) and is kept as text.
+/// A log, a line a value. What is no JSON is of another time of etcd's (its first lines, a panic)
+/// and is kept as text.
 pub(crate) struct Log {
     pub(crate) lines: Vec<Value>,
     pub(crate) text: String,
@@ -70,7 +72,8 @@ const KNOWN: [(&[u32], &str); 7] = [
     (&[4, 5, 6, 7], "slow fdatasync"),
 ];
 
-/// How the line "starting an etcd server" names a key of the file, and what it says with these values.
+/// How the line "starting an etcd server" names a key of the file, and what it says with these
+/// values.
 fn in_start_line(key: &str, conf: &EtcdConf) -> Option<(&'static str, Value)> {
     let tuning = &conf.tuning;
     let ms = |ms: u32| json!(go_duration(Duration::from_millis(ms.into())));
@@ -137,7 +140,8 @@ fn in_start_line(key: &str, conf: &EtcdConf) -> Option<(&'static str, Value)> {
     })
 }
 
-/// What the log says of a key; `formed` of a member that has its data already, in which etcd does not look at the members named.
+/// What the log says of a key; `formed` of a member that has its data already, in which etcd does
+/// not look at the members named.
 pub(crate) fn judge(key: &str, conf: &EtcdConf, log: &Log, formed: bool) -> Verdict {
     match key {
         "client-transport-security" => {

@@ -1,4 +1,5 @@
-//! Hosts that are ready to join, a coordinator that knows them, and what may be left of a join that was refused.
+//! Hosts that are ready to join, a coordinator that knows them, and what may be left of a join that
+//! was refused.
 
 use std::process::Output;
 use std::time::Duration;
@@ -50,7 +51,8 @@ pub(crate) fn await_ready(stage: &Stage) -> Result<(), LabError> {
     })
 }
 
-/// Checks how a program ended: this exit code, three lines at the end, and these words in the cause.
+/// Checks how a program ended: this exit code, three lines at the end, and these words in the
+/// cause.
 #[track_caller]
 pub(crate) fn assert_told(output: &Output, exit: i32, causes: &[&str]) -> ThreeLines {
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();
@@ -62,7 +64,8 @@ pub(crate) fn assert_told(output: &Output, exit: i32, causes: &[&str]) -> ThreeL
     told
 }
 
-/// Whether a refused join has sent its question: only then a key may be left, with which the same question is asked again.
+/// Whether a refused join has sent its question: only then a key may be left, with which the same
+/// question is asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     No,
@@ -91,7 +94,8 @@ impl<'a> Untouched<'a> {
         Ok(Self { host, before })
     }
 
-    /// Nothing was written on the card but what `asked` allows, and the agent neither runs nor will.
+    /// Nothing was written on the card but what `asked` allows, and the agent neither runs nor
+    /// will.
     #[track_caller]
     pub(crate) fn check(&self, asked: Asked) -> Result<(), LabError> {
         let after = self.host.written()?;
@@ -105,7 +109,8 @@ impl<'a> Untouched<'a> {
     }
 }
 
-/// Runs the join line on `host`: it must be refused with these words in the cause, and leave nothing half done.
+/// Runs the join line on `host`: it must be refused with these words in the cause, and leave
+/// nothing half done.
 #[track_caller]
 pub(crate) fn refused(
     stage: &Stage,

@@ -1,7 +1,7 @@
 //! The main job: bare hosts become a healthy cluster, all members together and no sooner.
 //!
-//! Guards promise 1 (the search for keys) and promise 4 (clients on the peer port), which are among the checks of
-//! [`lab::journey`]; promise 5 as far as the first formation goes.
+//! Guards promise 1 (the search for keys) and promise 4 (clients on the peer port), which are among
+//! the checks of [`lab::journey`]; promise 5 as far as the first formation goes.
 
 use lab::journey::{ThreeLines, checks};
 use lab::stage::{Enrolled, Stage};
@@ -56,8 +56,8 @@ fn assert_lines(host: &Host, enrolled: &Enrolled) {
     assert_eq!(said, words);
 }
 
-/// The steps that `coordctl enroll` has shown, each once and in this order. What holds a step up is said between them where nothing
-/// has happened for some seconds, as on a busy machine.
+/// The steps that `coordctl enroll` has shown, each once and in this order. What holds a step up is
+/// said between them where nothing has happened for some seconds, as on a busy machine.
 fn assert_steps(host: &Host, shown: &str) {
     let lines: Vec<&str> = shown.lines().collect();
     let name = format!("{}: ", host.name());

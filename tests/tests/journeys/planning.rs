@@ -1,4 +1,5 @@
-//! A formed cluster and a changed spec: `coordctl plan` says what would happen, and `coordctl apply` does just that.
+//! A formed cluster and a changed spec: `coordctl plan` says what would happen, and `coordctl
+//! apply` does just that.
 //!
 //! Guards promise 5: what restarts members is refused, and leaves no trace on them.
 

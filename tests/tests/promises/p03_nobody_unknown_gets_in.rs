@@ -1,10 +1,12 @@
 //! Promise 3: nobody unknown gets in.
 //!
-//! Goal: without a valid client certificate nothing of the coordinator is reached but Join, and Join needs proof.
-//! Method: a coordinator with one node. First the handshake, with the stock `openssl s_client` from the workstation and from the node: each
-//! refusal has a positive twin on the same port. Then, over a connection that was let in for Join, every call of the other services,
-//! with a client whose TLS is dialled by hand, since no client of ours would do so.
-//! Not here: what a token must prove (`coordinator::enrollment`), whom the agent trusts (`agent::link::dial`, `journeys::bad_input`).
+//! Goal: without a valid client certificate nothing of the coordinator is reached but Join, and
+//! Join needs proof. Method: a coordinator with one node. First the handshake, with the stock
+//! `openssl s_client` from the workstation and from the node: each refusal has a positive twin on
+//! the same port. Then, over a connection that was let in for Join, every call of the other
+//! services, with a client whose TLS is dialled by hand, since no client of ours would do so. Not
+//! here: what a token must prove (`coordinator::enrollment`), whom the agent trusts
+//! (`agent::link::dial`, `journeys::bad_input`).
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -26,7 +28,8 @@ use tonic::transport::Channel;
 const AGENTS: &str = "-servername coordinator.pilaster.internal";
 /// The name with which Join is asked for.
 const JOIN: &str = "-servername join.pilaster.internal";
-/// HTTP/2's preface and empty SETTINGS (RFC 9113, 3.4): a server that lets us in answers with its own SETTINGS.
+/// HTTP/2's preface and empty SETTINGS (RFC 9113, 3.4): a server that lets us in answers with its
+/// own SETTINGS.
 const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// What came of a connection.
@@ -149,7 +152,8 @@ fn join_request() -> JoinRequest {
     }
 }
 
-/// gRPC over a connection that asked for Join by its SNI. The requests themselves name the coordinator, as an agent's do.
+/// gRPC over a connection that asked for Join by its SNI. The requests themselves name the
+/// coordinator, as an agent's do.
 async fn dial_for_join() -> Channel {
     let stranger = nodes::tls(ENDPOINT.parse().unwrap(), names::JOIN, None).await.unwrap();
     channel_over(stranger, None).await.unwrap()

@@ -1,10 +1,11 @@
 //! Promise 7: whole files only, and only when their content changes.
 //!
-//! Goal: whoever starts again replaces nothing that is right already. (That a replaced file is whole is shown by
-//! `common::atomic_file`, and that one PEM holds chain and key by `journeys::formation`.)
-//! Method: a cluster of one node. Of everything that was ever written on the node's card, inode, time of change, owner, mode and content are
-//! compared before and after the agent, then the coordinator is started again, each time once that has looked at everything. At the
-//! end a change that does touch one file shows that the comparison sees it.
+//! Goal: whoever starts again replaces nothing that is right already. (That a replaced file is
+//! whole is shown by `common::atomic_file`, and that one PEM holds chain and key by
+//! `journeys::formation`.) Method: a cluster of one node. Of everything that was ever written on
+//! the node's card, inode, time of change, owner, mode and content are compared before and after
+//! the agent, then the coordinator is started again, each time once that has looked at everything.
+//! At the end a change that does touch one file shows that the comparison sees it.
 
 use lab::stage::{LIMIT, Stage};
 use lab::{Host, LabError, Written, wait_until};

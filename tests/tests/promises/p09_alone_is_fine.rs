@@ -1,10 +1,11 @@
 //! Promise 9: alone is fine.
 //!
-//! Goal: with the coordinator gone, a cluster survives even a crash of all of its hosts; and a coordinator that comes back disturbs nothing.
-//! Method: three hosts with a healthy cluster and a value in it. The coordinator is killed, then all hosts at once; all boot. The stock etcdctl on
-//! the workstation says that all are healthy and reads the value, on each member. Then the coordinator is started: it sees a healthy cluster,
-//! and every etcd and agent is the same process as before.
-//! Not here: a node whose certificate ended while it was off.
+//! Goal: with the coordinator gone, a cluster survives even a crash of all of its hosts; and a
+//! coordinator that comes back disturbs nothing. Method: three hosts with a healthy cluster and a
+//! value in it. The coordinator is killed, then all hosts at once; all boot. The stock etcdctl on
+//! the workstation says that all are healthy and reads the value, on each member. Then the
+//! coordinator is started: it sees a healthy cluster, and every etcd and agent is the same process
+//! as before. Not here: a node whose certificate ended while it was off.
 
 use std::thread;
 

@@ -1,9 +1,10 @@
 //! Promise 12: cost follows work.
 //!
-//! Goal: an agent that has nothing to do writes nothing to disk and takes next to no processor time.
-//! Method: a node of a healthy cluster is left alone for 20 s, which is four looks of the agent at its node and four questions to etcd (agent:
-//! config.rs). What the kernel has counted for the agent's process before and after is compared, and every file on the card but etcd's own.
-//! Not here: what an idle node costs the coordinator's store, which `coordinator::rollout` shows.
+//! Goal: an agent that has nothing to do writes nothing to disk and takes next to no processor
+//! time. Method: a node of a healthy cluster is left alone for 20 s, which is four looks of the
+//! agent at its node and four questions to etcd (agent: config.rs). What the kernel has counted for
+//! the agent's process before and after is compared, and every file on the card but etcd's own. Not
+//! here: what an idle node costs the coordinator's store, which `coordinator::rollout` shows.
 
 use std::thread;
 use std::time::Duration;

@@ -23,7 +23,8 @@ pub(crate) fn is_connected(stage: &Stage) -> Result<bool, LabError> {
     Ok(stage.ctl(["node", "list"])?.contains("  connected ")) // `not connected` has one space before it
 }
 
-/// Whether a program inside a host was ended by SIGKILL; nsenter tells it as an exit code, or dies the same way.
+/// Whether a program inside a host was ended by SIGKILL; nsenter tells it as an exit code, or dies
+/// the same way.
 pub(crate) fn was_killed(status: ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt;
     status.signal() == Some(9) || status.code() == Some(137)
@@ -78,7 +79,8 @@ pub(crate) fn await_all_new(
     })
 }
 
-/// A spec with a second member, which never comes: the first one joins again and again, and nothing is formed meanwhile.
+/// A spec with a second member, which never comes: the first one joins again and again, and nothing
+/// is formed meanwhile.
 pub(crate) fn apply_for_two(stage: &Stage) -> Result<(), LabError> {
     stage.init("x-k3s-m-1,x-k3s-m-2")?;
     stage.ctl(["apply", "x-k3s.yml"]).map(drop)

@@ -1,6 +1,8 @@
-//! SIGKILL of agent or coordinator at each durable boundary of Join, Renew and the replacing of a leaf: it ends right after a restart.
+//! SIGKILL of agent or coordinator at each durable boundary of Join, Renew and the replacing of a
+//! leaf: it ends right after a restart.
 //!
-//! The boundaries are named in the code and listed by `common::failpoint`; each is hit, which the test sees by the signal.
+//! The boundaries are named in the code and listed by `common::failpoint`; each is hit, which the
+//! test sees by the signal.
 
 #![expect(
     clippy::zombie_processes,

@@ -1,4 +1,5 @@
-//! Trust, shown on hosts: rotating under load, denying, and what is left when a program is killed at any durable boundary.
+//! Trust, shown on hosts: rotating under load, denying, and what is left when a program is killed
+//! at any durable boundary.
 
 mod bench;
 mod denying;

@@ -1,8 +1,10 @@
-//! Promise 3: every RPC against every credential that is not a node's own, over real sockets to the release coordinator.
+//! Promise 3: every RPC against every credential that is not a node's own, over real sockets to the
+//! release coordinator.
 //!
-//! Method: one node joins and is served (the twin). Then each RPC of the agents is called with no certificate, with one of another CA, of
-//! another profile, of another cluster, with a serial that nobody recorded, with one that has ended, and after a denial. The
-//! test signs them with the coordinator's own CA, so that nothing but the rule under test can refuse them.
+//! Method: one node joins and is served (the twin). Then each RPC of the agents is called with no
+//! certificate, with one of another CA, of another profile, of another cluster, with a serial that
+//! nobody recorded, with one that has ended, and after a denial. The test signs them with the
+//! coordinator's own CA, so that nothing but the rule under test can refuse them.
 
 use std::path::Path;
 use std::time::Duration;

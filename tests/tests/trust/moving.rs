@@ -1,4 +1,5 @@
-//! The coordinator moves to another address, and the agents follow: the list of endpoints comes with the desired state and is kept.
+//! The coordinator moves to another address, and the agents follow: the list of endpoints comes
+//! with the desired state and is kept.
 
 use lab::stage::{LIMIT, Stage};
 use lab::{LabError, wait_until};

@@ -1,8 +1,10 @@
-//! Promise 7, for the identity and the leaves: the power is cut at every durable boundary, and at random instants.
+//! Promise 7, for the identity and the leaves: the power is cut at every durable boundary, and at
+//! random instants.
 //!
-//! Method: the host's card is an ext4 of its own, which is stopped without its log being written out: what nobody synced is gone. At each
-//! boundary of [`AGENT`] the agent stops itself, the power is cut, the host boots. A join is finished by typing the same line again,
-//! if the token is still there; everything else comes right by itself. Never is an identity or a pair damaged.
+//! Method: the host's card is an ext4 of its own, which is stopped without its log being written
+//! out: what nobody synced is gone. At each boundary of [`AGENT`] the agent stops itself, the power
+//! is cut, the host boots. A join is finished by typing the same line again, if the token is still
+//! there; everything else comes right by itself. Never is an identity or a pair damaged.
 
 #![expect(
     clippy::zombie_processes,
@@ -78,7 +80,8 @@ fn promise_07_a_renewal_whose_power_is_cut_at_any_instant_ends_right_after_the_b
     Ok(())
 }
 
-/// Starts the agent with a point armed at which it stops itself. Away from the program that entered the host for it, which would stop too.
+/// Starts the agent with a point armed at which it stops itself. Away from the program that entered
+/// the host for it, which would stop too.
 fn start(host: &Host, point: &str, words: &str) -> Result<(), LabError> {
     let line = format!(
         "{FAILPOINT}=stop:{point} setsid pilaster-agent {words} </dev/null >/dev/null 2>&1 &"

@@ -1,6 +1,8 @@
-//! Promise 3: the proof of a token is good for one connection and one CSR, over real connections to the release coordinator.
+//! Promise 3: the proof of a token is good for one connection and one CSR, over real connections to
+//! the release coordinator.
 //!
-//! Each refusal has a twin: the very question that was refused elsewhere is answered where it was made for.
+//! Each refusal has a twin: the very question that was refused elsewhere is answered where it was
+//! made for.
 
 use lab::LabError;
 use lab::bench::nodes::JoinConnection;

@@ -1,8 +1,9 @@
 //! Promise 6: renewing a leaf restarts nothing and fails no request.
 //!
-//! Method: a writer that knows all endpoints keeps a history while every certificate of every node is replaced; the history is judged, the
-//! process ids and the served serials are compared. And one node's leaves are replaced again and again while both of its ports are
-//! dialled without end. `lab prove renewals` is the long form of the second.
+//! Method: a writer that knows all endpoints keeps a history while every certificate of every node
+//! is replaced; the history is judged, the process ids and the served serials are compared. And one
+//! node's leaves are replaced again and again while both of its ports are dialled without end. `lab
+//! prove renewals` is the long form of the second.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -79,7 +80,8 @@ fn one_node_is_renewed_again_and_again_while_both_of_its_ports_are_dialled() -> 
 {
     let proof = renewals::run(20, Duration::ZERO, LAB.as_ref())?;
     assert!(proof.handshakes() > 100, "{proof:?}");
-    // etcd reads the file twice for each handshake, for the certificate and for the key: one that falls between the two fails
+    // etcd reads the file twice for each handshake, for the certificate and for the key: one that
+    // falls between the two fails
     assert!(proof.counts.failed.iter().all(|why| why.contains("InternalError")), "{proof:?}");
     assert!(proof.counts.failed.len() <= 5, "{proof:?}");
     assert_eq!(proof.restarts, 0);
@@ -108,7 +110,8 @@ fn etcd_log_lines(lab: &Lab) -> Result<Vec<String>, LabError> {
     Ok(lines)
 }
 
-/// Lines with which etcd complains of a connection from the node itself. (Members that dial each other before all run are told so too.)
+/// Lines with which etcd complains of a connection from the node itself. (Members that dial each
+/// other before all run are told so too.)
 fn rejected(lines: &[String]) -> usize {
     lines.iter().filter(|line| line.contains("rejected connection")).count()
 }

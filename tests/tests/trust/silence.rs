@@ -1,4 +1,5 @@
-//! A link that is dead and says nothing: no packet comes back, and none says so. Both ends notice within 90 s.
+//! A link that is dead and says nothing: no packet comes back, and none says so. Both ends notice
+//! within 90 s.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,9 @@
-//! A leaf that etcd does not serve is taken back: the pair before lies there again, and both ends say why.
+//! A leaf that etcd does not serve is taken back: the pair before lies there again, and both ends
+//! say why.
 //!
-//! Method: etcd is started in a mount namespace of its own, where /etc/etcd is a copy that nobody changes any more. What the agent puts in
-//! place it never sees, so that it goes on showing the certificate of before. Started as usual, it shows the new one.
+//! Method: etcd is started in a mount namespace of its own, where /etc/etcd is a copy that nobody
+//! changes any more. What the agent puts in place it never sees, so that it goes on showing the
+//! certificate of before. Started as usual, it shows the new one.
 
 use lab::stage::{LIMIT, Stage};
 use lab::{LabError, wait_until};

@@ -1,8 +1,10 @@
-//! Promise 1, on the wire: both directions of what agents and coordinator say, decrypted, hold no private key.
+//! Promise 1, on the wire: both directions of what agents and coordinator say, decrypted, hold no
+//! private key.
 //!
-//! Method: an agent built with a tap between TLS and HTTP/2 writes down all that it sends and receives. Joining, forming and a
-//! rotation of every certificate go over it. Then every key that the node ever had in its files is looked for in it, as in all other
-//! files; keys that are planted there are found first.
+//! Method: an agent built with a tap between TLS and HTTP/2 writes down all that it sends and
+//! receives. Joining, forming and a rotation of every certificate go over it. Then every key that
+//! the node ever had in its files is looked for in it, as in all other files; keys that are planted
+//! there are found first.
 
 use lab::journey::keys;
 use lab::stage::Stage;

@@ -1,4 +1,5 @@
-//! The coordinator: another one than the token's, one that cannot be reached, one that comes up late.
+//! The coordinator: another one than the token's, one that cannot be reached, one that comes up
+//! late.
 
 use std::fs::{self, File};
 use std::process::Stdio;
