@@ -46,22 +46,12 @@ pub struct Applied {
 pub(super) enum ApplyError {
     /// The service name leads to another cluster.
     #[error("the service name {service} belongs to the cluster {other}")]
-    ServiceTaken {
-        /// Which name.
-        service: DomainName,
-        /// Whose it is.
-        other: ClusterName,
-    },
+    ServiceTaken { service: DomainName, other: ClusterName },
     /// A node that has joined is known by an address that the spec gives to others.
     #[error(
         "{node} has joined with the address {address}, which the spec puts into others' certificates"
     )]
-    AddressTaken {
-        /// Whose it is.
-        node: NodeName,
-        /// Which.
-        address: Ipv4Addr,
-    },
+    AddressTaken { node: NodeName, address: Ipv4Addr },
     /// A formed cluster cannot take it over while it runs, or a node cannot have it.
     #[error("{}{}", if needs_rollout(.reasons) { "needs a rollout: " } else { "" }, joined(.reasons))]
     Refused {

@@ -37,7 +37,6 @@ pub trait Command: Serialize + DeserializeOwned + Send + Sync + 'static {
 
 /// A command that changes nothing.
 pub(super) trait Question: Command {
-    /// Answers it.
     fn answer(
         self,
         coordinator: &Coordinator,
@@ -79,7 +78,6 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// For this reason.
     pub(super) fn new(code: Code, error: &impl Help) -> Self {
         Self { code, told: Told::new("", error) }
     }

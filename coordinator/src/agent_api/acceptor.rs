@@ -60,7 +60,6 @@ pub(crate) struct PeerInfo {
     pub certificate: Option<CertificateDer<'static>>,
 }
 
-/// Connections by kind.
 pub(crate) struct Connections {
     /// Without a client certificate: Join and nothing else.
     pub join: mpsc::Receiver<io::Result<Accepted>>,

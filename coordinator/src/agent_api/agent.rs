@@ -40,7 +40,6 @@ pub(crate) struct AgentService {
 }
 
 impl AgentService {
-    /// On this coordinator.
     pub(crate) fn new(coordinator: Arc<Coordinator>) -> Self {
         Self { coordinator }
     }

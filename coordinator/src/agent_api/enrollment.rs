@@ -26,7 +26,6 @@ pub(crate) struct EnrollmentService {
 }
 
 impl EnrollmentService {
-    /// On this coordinator.
     pub(crate) fn new(coordinator: Arc<Coordinator>) -> Self {
         Self { coordinator, attempts: Attempts::default() }
     }

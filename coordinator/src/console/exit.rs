@@ -10,9 +10,7 @@ use tonic::{Code, Status};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done.
     Done = 0,
-    /// Failed.
     Failed = 1,
     /// There are changes, or it is not healthy.
     NotHealthy = 2,
@@ -20,9 +18,7 @@ pub enum Exit {
     Unreachable = 3,
     /// Refused because it is dangerous, or needs more than this command may do.
     Refused = 4,
-    /// Wrong usage.
     Usage = 64,
-    /// Timed out.
     TimedOut = 124,
 }
 
@@ -35,9 +31,7 @@ impl From<Exit> for ExitCode {
 /// An error as a person is told it, and the code to end with.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// The code.
     pub exit: Exit,
-    /// The error.
     pub told: Told,
 }
 
@@ -47,7 +41,6 @@ impl Failure {
         Self { exit, told: Told::new(what, error) }
     }
 
-    /// From words.
     pub(crate) fn said(
         exit: Exit,
         what: &str,

@@ -12,7 +12,6 @@ use super::Exit;
 /// How data is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For people
     Table,
     /// For programs; carries `apiVersion`
     Json,
@@ -41,7 +40,6 @@ pub(crate) enum Reader {
     Gone,
 }
 
-/// Data, to stdout.
 pub(crate) fn data(text: &str) {
     let _ = try_data(text);
 }

@@ -2,7 +2,6 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// Between two columns.
 const GAP: usize = 2;
 
 /// Rows as a table: each column as wide as its widest cell on a terminal.

@@ -67,7 +67,6 @@ pub(super) struct Watched<V> {
 }
 
 impl<V: Shown> Watched<V> {
-    /// The next one.
     pub(super) async fn next(&mut self) -> Result<V, Failure> {
         let answer = self.answers.next().await;
         answer.map_err(|status| Failure::answered(self.what, &status))?.ok_or_else(|| {

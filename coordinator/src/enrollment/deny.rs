@@ -15,11 +15,7 @@ use crate::store::{Change, Store, StoreError};
 pub(crate) enum DenyError {
     /// It has no identity.
     #[error("{node} has not joined: there is nothing to deny")]
-    Unknown {
-        /// The node.
-        node: NodeId,
-    },
-    /// The store.
+    Unknown { node: NodeId },
     #[error(transparent)]
     Store(#[from] StoreError),
 }

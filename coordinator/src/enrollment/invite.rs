@@ -20,10 +20,7 @@ pub(crate) const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
 pub(crate) enum InviteError {
     /// Not a life that a token can have.
     #[error("a token cannot be valid for {given} s")]
-    Life {
-        /// Seconds asked for.
-        given: u64,
-    },
+    Life { given: u64 },
     /// The node has an identity.
     #[error("{} has joined {} already", .0.node, .0.cluster)]
     Joined(NodeId),
@@ -36,7 +33,6 @@ pub(crate) enum InviteError {
     /// No random bytes.
     #[error("the operating system has no random bytes to give")]
     Random,
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -28,13 +28,10 @@ use crate::store::{Change, Store, StoreError};
 /// What a node says when it asks to join.
 #[derive(Debug)]
 pub(crate) struct JoinClaim {
-    /// Which token.
     pub token_id: [u8; 8],
-    /// Its host name.
     pub node: NodeName,
     /// PKCS#10, DER.
     pub csr: Vec<u8>,
-    /// The proof.
     pub mac: Vec<u8>,
     /// Of the connection that the claim came over.
     pub exporter: Exporter,
@@ -49,18 +46,12 @@ pub enum JoinRefusal {
     /// nothing.
     #[error("the coordinator does not know this token")]
     NotProven,
-    /// Too late.
     #[error("the token ended at {expires}")]
-    Expired {
-        /// When.
-        expires: Timestamp,
-    },
-    /// For another node.
+    Expired { expires: Timestamp },
     #[error("the token is for {wanted}, and this host is {given}")]
     OtherNode {
         /// Whom it is for.
         wanted: NodeName,
-        /// Who came.
         given: NodeName,
     },
     /// Used with another key.
@@ -68,40 +59,26 @@ pub enum JoinRefusal {
     Used,
     /// A person said no.
     #[error("{node} was denied")]
-    Denied {
-        /// The node.
-        node: NodeName,
-    },
+    Denied { node: NodeName },
     /// The node has an identity.
     #[error("{node} has joined already, with another key")]
-    Joined {
-        /// The node.
-        node: NodeName,
-    },
+    Joined { node: NodeName },
     /// The key belongs to another node.
     #[error("the key of {node} is known as the key of {other}: this looks like a copied card")]
     ForeignKey {
-        /// The node.
         node: NodeName,
         /// Whose key it is.
         other: NodeName,
     },
     /// The member would have to be replaced, not only its identity.
     #[error("{} has formed: a new card for {} is a new member of etcd", .node.cluster, .node.node)]
-    Formed {
-        /// Which.
-        node: NodeId,
-    },
-    /// The CSR.
+    Formed { node: NodeId },
     #[error(transparent)]
     Request(#[from] BadCertificate),
-    /// The address.
     #[error(transparent)]
     Address(#[from] NoAddress),
-    /// Signing.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -138,9 +115,7 @@ impl Help for JoinRefusal {
 /// An identity, as handed out.
 #[derive(Debug)]
 pub(crate) struct Joined {
-    /// Whose it is.
     pub node: NodeId,
-    /// The certificate.
     pub certificate: CertificateDer<'static>,
     /// The address with which it has joined.
     pub address: Ipv4Addr,

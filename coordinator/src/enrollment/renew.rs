@@ -26,13 +26,10 @@ pub enum RenewError {
     /// The key has been used before.
     #[error("the key is known already: each identity has a key of its own")]
     KnownKey,
-    /// The CSR.
     #[error(transparent)]
     Request(#[from] BadCertificate),
-    /// Signing.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

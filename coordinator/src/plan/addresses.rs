@@ -17,92 +17,37 @@ use crate::store::records::Phase;
 /// Why no address can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAddress {
-    /// Not a member.
     #[error("{node} is not a member of {cluster}")]
-    NotInSpec {
-        /// The node.
-        node: NodeName,
-        /// The cluster.
-        cluster: String,
-    },
+    NotInSpec { node: NodeName, cluster: String },
     /// The spec's address is not on eth0.
     #[error("{node} is to have the address {wanted}, but its {interface} has {reported}")]
     Differs {
-        /// The node.
         node: NodeName,
-        /// Its interface.
         interface: InterfaceName,
         /// As in the spec.
         wanted: Ipv4Addr,
-        /// As reported.
         reported: String,
     },
     /// Nothing on eth0.
     #[error("{interface} of {node} has no global IPv4 address")]
-    None {
-        /// The node.
-        node: NodeName,
-        /// Its interface.
-        interface: InterfaceName,
-    },
+    None { node: NodeName, interface: InterfaceName },
     /// More than one on eth0, and the spec does not choose.
     #[error("{interface} of {node} has more than one global IPv4 address: {reported}")]
-    Several {
-        /// The node.
-        node: NodeName,
-        /// Its interface.
-        interface: InterfaceName,
-        /// As reported.
-        reported: String,
-    },
-    /// Outside the network.
+    Several { node: NodeName, interface: InterfaceName, reported: String },
     #[error(
         "{interface} of {node} has {address}, which is not a host's address in the network {network}"
     )]
-    Outside {
-        /// The node.
-        node: NodeName,
-        /// Its interface.
-        interface: InterfaceName,
-        /// As reported.
-        address: Ipv4Addr,
-        /// The spec's.
-        network: Ipv4Net,
-    },
-    /// Another node's.
+    Outside { node: NodeName, interface: InterfaceName, address: Ipv4Addr, network: Ipv4Net },
     #[error("{interface} of {node} has {address}, which is the address of {other}")]
-    Taken {
-        /// The node.
-        node: NodeName,
-        /// Its interface.
-        interface: InterfaceName,
-        /// As reported.
-        address: Ipv4Addr,
-        /// Whose it is.
-        other: NodeName,
-    },
+    Taken { node: NodeName, interface: InterfaceName, address: Ipv4Addr, other: NodeName },
     /// In every server certificate: others could pass for the node.
     #[error("{interface} of {node} has {address}, which is among the extra_addresses of the spec")]
-    Extra {
-        /// The node.
-        node: NodeName,
-        /// Its interface.
-        interface: InterfaceName,
-        /// As reported.
-        address: Ipv4Addr,
-    },
+    Extra { node: NodeName, interface: InterfaceName, address: Ipv4Addr },
     /// The spec does not say where addresses may lie.
     #[error(
         "{interface} of {node} has {address}, and the spec has neither an address for it nor a network"
     )]
-    NotApproved {
-        /// The node.
-        node: NodeName,
-        /// Its interface.
-        interface: InterfaceName,
-        /// As reported.
-        address: Ipv4Addr,
-    },
+    NotApproved { node: NodeName, interface: InterfaceName, address: Ipv4Addr },
 }
 
 impl Help for NoAddress {

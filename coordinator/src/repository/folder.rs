@@ -25,22 +25,11 @@ const KEY_BYTES_MAX: u64 = 16 * 1024;
 /// Why there are no packages to give out.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
-    /// The folder.
     #[error("cannot open {path}", path = .path.display())]
-    Open {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Open { path: PathBuf, source: io::Error },
     /// A key, and one only: nodes are told its hash.
     #[error("{path} has {found} files NAME.rsa.pub where it should have one", path = .path.display())]
-    Keys {
-        /// Which folder.
-        path: PathBuf,
-        /// How many.
-        found: usize,
-    },
+    Keys { path: PathBuf, found: usize },
 }
 
 impl Help for RepositoryError {

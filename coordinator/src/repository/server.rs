@@ -125,7 +125,6 @@ impl Body for FileBody {
     }
 }
 
-/// Over real sockets.
 #[cfg(test)]
 mod tests {
     use std::fs;

@@ -139,7 +139,6 @@ impl Driver {
         Ok(None)
     }
 
-    /// One pass.
     async fn advance(&self, cluster: &ClusterName) -> Result<Advanced, PassError> {
         let Self { store, fleet, authorities, endpoints, clock, wake: _ } = self;
         let Some(view) = observe(store, fleet, authorities, endpoints, cluster).await? else {

@@ -9,7 +9,6 @@ use crate::console::output::Show;
 use crate::render::{Shell, client_env};
 use crate::show::Access;
 
-/// What etcdctl needs.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::ctl) struct Environment {
@@ -33,7 +32,6 @@ impl Show for Environment {
     }
 }
 
-/// The members' names.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(in crate::ctl) struct Hosts(pub(in crate::ctl) Access);

@@ -21,7 +21,6 @@ use super::wait::Wait;
 use crate::spec::check_quota;
 use crate::store::records::{Phase, Risk};
 
-/// What happens next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// The formation is in this phase from now on.
@@ -188,7 +187,6 @@ fn form(
 /// The ids that this formation has where nothing else lies on a disk.
 struct Meant {
     cluster_id: u64,
-    /// Rising.
     member_ids: Vec<u64>,
 }
 

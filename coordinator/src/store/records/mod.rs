@@ -223,7 +223,6 @@ pub struct TokenRecord {
 
 impl Record for TokenRecord {
     const ROOM: &'static str = "v1/token";
-    /// Its public id.
     type Key = [u8; 8];
 }
 
