@@ -12,6 +12,7 @@ use super::Exit;
 /// How data is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
+    /// For people
     Table,
     /// For programs; carries `apiVersion`
     Json,
@@ -40,6 +41,7 @@ pub(crate) enum Reader {
     Gone,
 }
 
+/// Data, to stdout.
 pub(crate) fn data(text: &str) {
     let _ = try_data(text);
 }
